@@ -1,0 +1,127 @@
+"""The order book: open orders by slot, and who comes first among them.
+
+Price first. Among equal prices the earlier submission; within the same instant
+the lot of the slot, then the participant's id, then that participant's own
+order. The lot makes a simulation's result independent of the order in which
+messages arrive, and is fair over slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from zlib import crc32
+
+from trex_market.core.messages import Order
+
+_MASK = (1 << 64) - 1
+_price = attrgetter("price")
+
+
+def splitmix64(value: int) -> int:
+    """Scramble a 64-bit number: SplitMix64's output function (Steele, Lea & Flood, OOPSLA 2014)."""
+    value &= _MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
+    return value ^ (value >> 31)
+
+
+def lot(slot_start: int, participant_id: str) -> int:
+    """Return a participant's lot for a slot; the lowest comes first."""
+    return splitmix64(slot_start + crc32(participant_id.encode()) * 0x9E3779B97F4A7C15)
+
+
+class Book:
+    """Open orders, and the ids that were ever used by an accepted one."""
+
+    def __init__(self) -> None:
+        self._slots: dict[int, dict[str, Order]] = {}
+        self._open: dict[str, Order] = {}
+        self._used: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, order: Order) -> None:
+        """Put an order into its slot; with an id that is open already, the new one replaces the old."""
+        order_id = order.order_id
+        self._used.add(order_id)
+        self._open[order_id] = order
+        slot = self._slots.get(order.slot_start)
+        if slot is None:
+            slot = self._slots[order.slot_start] = {}
+        else:
+            slot.pop(order_id, None)  # a replaced order goes to the end
+        slot[order_id] = order
+
+    def was_used(self, order_id: str) -> bool:
+        """Tell whether an accepted order ever had this id."""
+        return order_id in self._used
+
+    def find(self, order_id: str) -> Order | None:
+        """Return an open order."""
+        return self._open.get(order_id)
+
+    def remove(self, order_id: str) -> Order:
+        """Take an open order out.
+
+        Raises:
+            KeyError: if there is none of this id.
+        """
+        order = self._open.pop(order_id)
+        del self._slots[order.slot_start][order_id]
+        return order
+
+    def open_orders(self, participant_id: str) -> list[Order]:
+        """Return a participant's open orders, in order of submission."""
+        return [order for order in self._open.values() if order.participant_id == participant_id]
+
+    def close(self, slot_start: int) -> list[Order]:
+        """Take all orders of a slot out, and drop those of earlier slots: their gates are closed too."""
+        for earlier in [start for start in self._slots if start < slot_start]:
+            self._forget(self._slots.pop(earlier))
+        return self._forget(self._slots.pop(slot_start, {}))
+
+    def _forget(self, orders: dict[str, Order]) -> list[Order]:
+        for order_id in orders:
+            del self._open[order_id]
+        return list(orders.values())
+
+
+def by_priority(orders: list[Order], slot_start: int) -> tuple[list[Order], list[Order]]:
+    """Split a slot's orders into bids and asks, each with the one that comes first in front.
+
+    Args:
+        orders: all of one slot.
+        slot_start: the slot's start.
+    """
+    lots: dict[str, int] = {}
+
+    def precedence(order: Order) -> tuple[int, int, str, int]:
+        participant_id = order.participant_id
+        drawn = lots.get(participant_id)
+        if drawn is None:
+            drawn = lots[participant_id] = lot(slot_start, participant_id)
+        return (order.time, drawn, participant_id, order.sequence)
+
+    bids = [order for order in orders if order.side == "bid"]
+    asks = [order for order in orders if order.side == "ask"]
+    bids.sort(key=_price, reverse=True)
+    asks.sort(key=_price)
+    _settle_ties(bids, precedence)
+    _settle_ties(asks, precedence)
+    return bids, asks
+
+
+def _settle_ties(orders: list[Order], precedence: Callable[[Order], tuple[int, int, str, int]]) -> None:
+    """Sort each run of equal prices. Lots are drawn for ties alone: most prices differ."""
+    first = 0
+    count = len(orders)
+    while first < count:
+        price = orders[first].price
+        last = first + 1
+        while last < count and orders[last].price == price:
+            last += 1
+        if last - first > 1:
+            orders[first:last] = sorted(orders[first:last], key=precedence)
+        first = last

@@ -1,0 +1,377 @@
+"""The market: `Market.handle(command) -> events`, synchronous and deterministic.
+
+    closed ──OpenMarket──> between ──StartRound──> round ──EndRound──> between
+
+What is refused (an order with a closed gate) is an event; what the phase does
+not allow raises `PhaseError`. Either way nothing is changed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import assert_never
+
+from trex_market.core.book import Book, by_priority
+from trex_market.core.clearing import Rule, RuleOptions, make_rule
+from trex_market.core.delivery import DeliveryTerms, deemed_reading, deliver
+from trex_market.core.errors import PhaseError, RefusalCode, unknown_name
+from trex_market.core.messages import (
+    CancelOrder,
+    ChangeRejected,
+    Command,
+    Contract,
+    Contracted,
+    Delivered,
+    EndRound,
+    EndTurn,
+    Event,
+    Join,
+    Joined,
+    MarketOpened,
+    MeterAccepted,
+    MeterReading,
+    MeterRejected,
+    OpenMarket,
+    Order,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OrderReplaced,
+    ReplaceOrder,
+    ReportMeter,
+    RoundEnded,
+    RoundStarted,
+    StartRound,
+    SubmitOrder,
+    TurnsEnded,
+)
+from trex_market.core.tariff import Tariff
+from trex_market.core.units import MAX_PRICE, MAX_QUANTITY, MICRO, dollars_from_price
+
+
+class Phase(StrEnum):
+    """Where the market stands."""
+
+    CLOSED = "closed"
+    BETWEEN = "between rounds"
+    ROUND = "in a round"
+
+
+ALLOWED: dict[Phase, frozenset[type]] = {
+    Phase.CLOSED: frozenset({OpenMarket}),
+    Phase.BETWEEN: frozenset({Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, StartRound}),
+    Phase.ROUND: frozenset({Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, EndTurn, EndRound}),
+}
+"""Phase -> the commands that it allows."""
+
+Refusal = tuple[RefusalCode, str]
+
+
+class Market:
+    """A market, closed until it is told `OpenMarket`."""
+
+    terms: OpenMarket
+
+    def __init__(self) -> None:
+        self.phase = Phase.CLOSED
+        self.current: int | None = None
+        self._members: set[str] = set()
+        self._acting: set[str] = set()
+        self._book = Book()
+        self._sequence = 0
+        self._contracts: dict[int, tuple[Contract, ...]] = {}
+        self._readings: dict[int, dict[str, MeterReading]] = {}
+
+    @property
+    def members(self) -> frozenset[str]:
+        """Ids of all that ever joined."""
+        return frozenset(self._members)
+
+    def open_orders(self, participant_id: str) -> list[Order]:
+        """Return a participant's open orders, in order of submission."""
+        return self._book.open_orders(participant_id)
+
+    def handle(self, command: Command) -> list[Event]:
+        """Change the market as told.
+
+        Returns:
+            what came of it, in order.
+
+        Raises:
+            PhaseError: if the phase does not allow the command; nothing was changed.
+            InputError: if a market is opened with a rule or time zone that there is not.
+        """
+        if type(command) not in ALLOWED[self.phase]:
+            raise PhaseError(f"{type(command).__name__} is not possible: the market is {self.phase}")
+        match command:
+            case SubmitOrder():
+                return [self._submit(command)]
+            case ReportMeter():
+                return [self._report(command)]
+            case EndTurn():
+                return self._end_turn(command.participant_id)
+            case StartRound():
+                return self._start_round(command)
+            case EndRound():
+                return self._end_round()
+            case CancelOrder():
+                return [self._cancel(command)]
+            case ReplaceOrder():
+                return [self._replace(command)]
+            case Join():
+                self._members.add(command.participant_id)
+                return [Joined(command.participant_id)]
+            case OpenMarket():
+                return self._open(command)
+            case _:
+                assert_never(command)
+
+    # ------------------------------------------------------------ opening
+
+    def _open(self, terms: OpenMarket) -> list[Event]:
+        k = MICRO // 2 if terms.k is None else terms.k
+        self._rule: Rule = make_rule(
+            terms.rule, RuleOptions(k, terms.price_floor, terms.price_cap), terms.pools
+        )
+        self._tariff = Tariff(terms.grid, terms.timezone)
+        self._delivery_terms = DeliveryTerms(terms.sources, terms.shortfall)
+        self._price_cap = MAX_PRICE if terms.price_cap is None else min(terms.price_cap, MAX_PRICE)
+        self._by_source = self._rule.pools == "by_source"
+        # Dispatch sources come first, then by name; a single pool has no source of its own.
+        ordered = sorted(terms.sources, key=lambda source: (not terms.sources[source], source))
+        self._pools: list[str | None] = [*ordered] if self._by_source else [None]
+        self.terms = terms
+        self.phase = Phase.BETWEEN
+        return [MarketOpened(terms)]
+
+    # ------------------------------------------------------------ orders
+
+    def _submit(self, command: SubmitOrder) -> Event:
+        refusal = self._refusal(command)
+        if refusal:
+            return OrderRejected(command.order_id, command.participant_id, *refusal)
+        self._sequence += 1
+        source = command.source.lower() if command.source and self._uses_source(command) else None
+        order = Order(
+            command.order_id,
+            command.participant_id,
+            command.side,
+            command.quantity,
+            command.price,
+            source,
+            command.slot_start,
+            command.time,
+            self._sequence,
+        )
+        self._book.add(order)
+        return OrderAccepted(order)
+
+    def _uses_source(self, command: SubmitOrder) -> bool:
+        return self._by_source or command.side == "ask"
+
+    def _refusal(self, command: SubmitOrder) -> Refusal | None:
+        """Say why an order is refused, or None if it is not."""
+        if command.participant_id not in self._members:
+            return RefusalCode.UNKNOWN_PARTICIPANT, f"{command.participant_id!r} has not joined this market"
+        refusal = self._amount_refusal(command.quantity, command.price)
+        if refusal:
+            return refusal
+        if self._uses_source(command) and (command.source or "").lower() not in self.terms.sources:
+            named = unknown_name("source", command.source or "", self.terms.sources)
+            return RefusalCode.UNKNOWN_SOURCE, named
+        refusal = self._slot_refusal(command.slot_start, command.slot_end)
+        if refusal:
+            return refusal
+        if self._book.was_used(command.order_id):
+            return RefusalCode.MALFORMED, f"the order id {command.order_id!r} was used before"
+        return None
+
+    def _amount_refusal(self, quantity: int, price: int) -> Refusal | None:
+        if not 0 < quantity <= MAX_QUANTITY:
+            return (
+                RefusalCode.BAD_QUANTITY,
+                f"the quantity must be 1 to {MAX_QUANTITY} Wh, found {quantity}",
+            )
+        if not self.terms.price_floor <= price <= self._price_cap:
+            low, high = dollars_from_price(self.terms.price_floor), dollars_from_price(self._price_cap)
+            return (
+                RefusalCode.BAD_PRICE,
+                f"the price must be {low:g} to {high:g} $/kWh, found {dollars_from_price(price):g}",
+            )
+        return None
+
+    def _slot_refusal(self, start: int, end: int) -> Refusal | None:
+        step = self.terms.step
+        if end - start != step or start % step:
+            return (
+                RefusalCode.BAD_SLOT,
+                f"({start}, {end}) is not a slot of {step} s that starts at a multiple of it",
+            )
+        if self.current is None:
+            return None
+        next_settle = self.current + step * self.terms.close_steps
+        if start < next_settle:
+            return (
+                RefusalCode.GATE_CLOSED,
+                f"the gate of slot {start} is closed; the next slot is {next_settle}",
+            )
+        horizon = self.terms.horizon_steps
+        if horizon is not None and start > self.current + step * horizon:
+            return (
+                RefusalCode.BEYOND_HORIZON,
+                f"slot {start} is more than {horizon} steps after the current one, {self.current}",
+            )
+        return None
+
+    def _cancel(self, command: CancelOrder) -> Event:
+        order = self._book.find(command.order_id)
+        if order is None or order.participant_id != command.participant_id:
+            return self._no_such_order(command)
+        return OrderCancelled(self._book.remove(command.order_id))
+
+    def _replace(self, command: ReplaceOrder) -> Event:
+        old = self._book.find(command.order_id)
+        if old is None or old.participant_id != command.participant_id:
+            return self._no_such_order(command)
+        refusal = self._amount_refusal(command.quantity, command.price)
+        if refusal:
+            return ChangeRejected(command.order_id, command.participant_id, *refusal)
+        self._sequence += 1
+        order = Order(
+            old.order_id,
+            old.participant_id,
+            old.side,
+            command.quantity,
+            command.price,
+            old.source,
+            old.slot_start,
+            command.time,
+            self._sequence,
+        )
+        self._book.add(order)
+        return OrderReplaced(order)
+
+    @staticmethod
+    def _no_such_order(command: CancelOrder | ReplaceOrder) -> ChangeRejected:
+        detail = f"{command.participant_id!r} has no open order {command.order_id!r}"
+        return ChangeRejected(command.order_id, command.participant_id, RefusalCode.UNKNOWN_ORDER, detail)
+
+    # ------------------------------------------------------------ meters
+
+    def _report(self, command: ReportMeter) -> Event:
+        refusal = self._meter_refusal(command.participant_id, command.meter)
+        if refusal:
+            return MeterRejected(command.participant_id, *refusal)
+        meter = command.meter
+        self._readings.setdefault(meter.slot_start, {})[command.participant_id] = meter
+        return MeterAccepted(command.participant_id, meter)
+
+    def _meter_refusal(self, participant_id: str, meter: MeterReading) -> Refusal | None:
+        if participant_id not in self._members:
+            return RefusalCode.UNKNOWN_PARTICIPANT, f"{participant_id!r} has not joined this market"
+        if meter.slot_start != self.current or meter.slot_end - meter.slot_start != self.terms.step:
+            found = f"({meter.slot_start}, {meter.slot_end})"
+            return RefusalCode.BAD_SLOT, f"a reading is due for slot {self.current}, found {found}"
+        for sources in (meter.generation, *meter.consumption.values()):
+            for quantity in sources.values():
+                if not 0 <= quantity <= MAX_QUANTITY:
+                    found = f"a reading must be 0 to {MAX_QUANTITY} Wh, found {quantity}"
+                    return RefusalCode.BAD_QUANTITY, found
+        return None
+
+    # ------------------------------------------------------------ rounds
+
+    def _start_round(self, command: StartRound) -> list[Event]:
+        time, step = command.time, self.terms.step
+        if command.duration != step or time % step:
+            raise PhaseError(f"a round lasts {step} s and starts at a multiple of it, found {time}")
+        if self.current is not None and time <= self.current:
+            raise PhaseError(f"the round at {time} cannot start after the one at {self.current}")
+        events = self._deliver_before(time)
+        self.current = time
+        self._acting = set(self._members)
+        last_settle = time + step * (self.terms.close_steps - 1)
+        next_settle = last_settle + step
+        events.append(self._clear(last_settle))
+        prices, next_prices = self._tariff.at(time), self._tariff.at(next_settle)
+        events.append(RoundStarted(time, step, last_settle, next_settle, *prices, *next_prices))
+        self.phase = Phase.ROUND
+        return events
+
+    def _clear(self, slot_start: int) -> Contracted:
+        """Close a slot's gate and turn its orders into contracts."""
+        orders = self._book.close(slot_start)
+        contracts: list[Contract] = []
+        if orders:
+            bids, asks = by_priority(orders, slot_start)
+            for pool in self._pools:
+                self._clear_pool(contracts, slot_start, *self._in_pool(pool, bids, asks))
+        self._contracts[slot_start] = tuple(contracts)
+        return Contracted(slot_start, self._contracts[slot_start])
+
+    @staticmethod
+    def _in_pool(
+        pool: str | None, bids: list[Order], asks: list[Order]
+    ) -> tuple[list[Order], list[Order]]:
+        if pool is None:
+            return bids, asks
+        return [bid for bid in bids if bid.source == pool], [ask for ask in asks if ask.source == pool]
+
+    def _clear_pool(
+        self, contracts: list[Contract], slot_start: int, bids: list[Order], asks: list[Order]
+    ) -> None:
+        if not bids or not asks:
+            return
+        assert self.current is not None
+        step = self.terms.step
+        for match in self._rule.match(bids, asks):
+            bid, ask = match.bid, match.ask
+            contracts.append(
+                Contract(
+                    f"c{slot_start}-{len(contracts):05d}",
+                    slot_start,
+                    slot_start + step,
+                    ask.participant_id,
+                    bid.participant_id,
+                    ask.source or "",
+                    match.quantity,
+                    match.price_sell,
+                    match.price_buy,
+                    bid.order_id,
+                    ask.order_id,
+                    self.current + step,
+                )
+            )
+
+    def _end_turn(self, participant_id: str) -> list[Event]:
+        if participant_id not in self._acting:
+            return []
+        self._acting.remove(participant_id)
+        assert self.current is not None
+        return [] if self._acting else [TurnsEnded(self.current)]
+
+    def _end_round(self) -> list[Event]:
+        assert self.current is not None
+        events = self._deliver_before(self.current + self.terms.step)
+        events.append(RoundEnded(self.current))
+        self.phase = Phase.BETWEEN
+        return events
+
+    def _deliver_before(self, time: int) -> list[Event]:
+        """Deliver, in order, each slot that starts before a moment and has contracts or readings."""
+        due = sorted(start for start in self._contracts.keys() | self._readings.keys() if start < time)
+        return [self._deliver(start) for start in due]
+
+    def _deliver(self, slot_start: int) -> Delivered:
+        contracts = self._contracts.pop(slot_start, ())
+        readings = self._readings.pop(slot_start, {})
+        slot = (slot_start, slot_start + self.terms.step)
+        parties = {contract.seller_id for contract in contracts} | {
+            contract.buyer_id for contract in contracts
+        }
+        estimated = tuple(sorted(parties - readings.keys()))
+        for participant_id in estimated:
+            readings[participant_id] = deemed_reading(participant_id, contracts, *slot)
+        prices = self._tariff.at(slot_start)
+        rows = deliver(contracts, readings, prices, self._delivery_terms, slot, estimated)
+        return Delivered(slot_start, rows, estimated)

@@ -1,0 +1,402 @@
+"""What the market is told (commands, imperative) and what it answers (events, past tense).
+
+Also the records that both speak of: orders, contracts, meter readings,
+transactions. All are immutable. Units are those of `core.units`; a slot is
+named by its start, and its end is ``start + step``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from trex_market.core.errors import RefusalCode
+
+Side = Literal["bid", "ask"]
+
+TransactionKind = Literal[
+    "delivery",
+    "take_or_pay",
+    "spill",
+    "shortfall",
+    "self_consumption",
+    "feed_in",
+    "supply",
+    "flexibility",
+    "demand_response",
+]
+
+GRID = "grid"
+"""The grid's id among sellers and buyers, and its name as a source."""
+
+BATTERY = "bess"
+"""The battery's name as a source."""
+
+EXTERNAL = "external"
+"""Consumption that came from outside of the home."""
+
+OTHER = "other"
+"""The load that is not a battery."""
+
+# ---------------------------------------------------------------- records
+
+
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """An accepted bid or ask.
+
+    Args:
+        order_id: unique in the market.
+        participant_id: who offers.
+        side: "bid" or "ask".
+        quantity: Wh.
+        price: micro-dollars per kWh.
+        source: where the energy comes from; None for a bid in a single pool.
+        slot_start: the slot's start.
+        time: when it was submitted; in a simulation the start of the round.
+        sequence: running number of submission, for the participant's own order.
+    """
+
+    order_id: str
+    participant_id: str
+    side: Side
+    quantity: int
+    price: int
+    source: str | None
+    slot_start: int
+    time: int
+    sequence: int
+
+
+class Contract(msgspec.Struct, frozen=True, gc=False):
+    """A bid and an ask that met, for one slot. Prices in micro-dollars per kWh, quantity in Wh."""
+
+    id: str
+    slot_start: int
+    slot_end: int
+    seller_id: str
+    buyer_id: str
+    energy_source: str
+    quantity: int
+    settlement_price_sell: int
+    settlement_price_buy: int
+    bid_id: str
+    ask_id: str
+    time_purchase: int
+
+
+class MeterReading(msgspec.Struct, frozen=True):
+    """What a participant generated (net of own use) and consumed in a slot.
+
+    Args:
+        slot_start: the slot's start.
+        slot_end: the slot's end.
+        generation: source -> Wh that left the home.
+        consumption: load -> source -> Wh; the source `external` is energy from outside.
+    """
+
+    slot_start: int
+    slot_end: int
+    generation: dict[str, int]
+    consumption: dict[str, dict[str, int]]
+
+
+class Transaction(msgspec.Struct, frozen=True, gc=False):
+    """One line of the ledger.
+
+    The buyer pays ``quantity * (settlement_price_buy + fee_bid)``, the seller gets
+    ``quantity * (settlement_price_sell - fee_ask)``, the operator keeps the difference.
+    Kinds of programmes carry `amount` (nano-dollars, from the seller's view) instead.
+
+    Args:
+        estimated: a party's reading was deemed, not measured.
+        reverses: id of the row that this one takes back.
+    """
+
+    id: str
+    kind: TransactionKind
+    contract_id: str | None
+    quantity: int
+    seller_id: str
+    buyer_id: str
+    energy_source: str
+    settlement_price_sell: int
+    settlement_price_buy: int
+    time_creation: int
+    time_purchase: int
+    time_consumption: int
+    fee_ask: int = 0
+    fee_bid: int = 0
+    amount: int | None = None
+    estimated: bool = False
+    reverses: str | None = None
+
+
+# ---------------------------------------------------------------- commands
+
+
+class GridTerms(msgspec.Struct, frozen=True):
+    """The grid's tariff, as in the config's `market.grid`.
+
+    Args:
+        price: what the grid pays, $/kWh.
+        fee_ratio: what it sells at is ``price * (1 + fee_ratio)``.
+        tou: months -> hours -> price in $/kWh, both comma-separated numbers.
+        series: the start of each period -> (sell, buy) price in micro-dollars per kWh; replaces the rest.
+    """
+
+    price: float = 0.0
+    fee_ratio: float = 0.0
+    tou: dict[str, dict[str, float]] | None = None
+    series: tuple[tuple[int, int, int], ...] | None = None
+
+
+DEFAULT_SOURCES: dict[str, bool] = {"bess": True, "solar": False, "wind": False}
+"""Source -> whether it can be dispatched."""
+
+
+class OpenMarket(msgspec.Struct, frozen=True, tag="open_market"):
+    """Open a market; always the first command.
+
+    Args:
+        market_id: its name.
+        rule: the clearing rule's name, see `core.clearing`.
+        close_steps: at a round starting at t the slot at ``t + step * (close_steps - 1)`` is cleared.
+        step: length of a slot, in seconds.
+        timezone: the study's, for time of use.
+        grid: the tariff.
+        pools: "by_source" or "single"; None for the rule's own.
+        k: where in the interval between ask and bid the price lies, in millionths; None for the rule's own.
+        sources: source -> whether it can be dispatched.
+        horizon_steps: how many steps after the current slot an order may lie; None for no limit.
+        price_floor: lowest price of an order, micro-dollars per kWh.
+        price_cap: highest price of an order, micro-dollars per kWh; None for `units.MAX_PRICE`.
+        shortfall: "penalty" or "replacement", see `core.delivery`.
+    """
+
+    market_id: str
+    rule: str
+    close_steps: int
+    step: int
+    timezone: str
+    grid: GridTerms
+    pools: Literal["by_source", "single"] | None = None
+    k: int | None = None
+    sources: dict[str, bool] = msgspec.field(default_factory=DEFAULT_SOURCES.copy)
+    horizon_steps: int | None = None
+    price_floor: int = 0
+    price_cap: int | None = None
+    shortfall: Literal["penalty", "replacement"] = "penalty"
+
+
+class Join(msgspec.Struct, frozen=True, tag="join"):
+    """A participant becomes a member."""
+
+    participant_id: str
+    time: int
+
+
+class StartRound(msgspec.Struct, frozen=True, tag="start_round"):
+    """A round starts at `time` and lasts `duration` seconds."""
+
+    time: int
+    duration: int
+
+
+class SubmitOrder(msgspec.Struct, frozen=True, tag="submit_order", gc=False):
+    """Offer to buy or to sell; see `Order`."""
+
+    order_id: str
+    participant_id: str
+    side: Side
+    quantity: int
+    price: int
+    source: str | None
+    slot_start: int
+    slot_end: int
+    time: int
+
+
+class CancelOrder(msgspec.Struct, frozen=True, tag="cancel_order", gc=False):
+    """Take an open order back."""
+
+    order_id: str
+    participant_id: str
+    time: int
+
+
+class ReplaceOrder(msgspec.Struct, frozen=True, tag="replace_order", gc=False):
+    """Change quantity and price of an open order; it then counts as submitted at `time`."""
+
+    order_id: str
+    participant_id: str
+    quantity: int
+    price: int
+    time: int
+
+
+class ReportMeter(msgspec.Struct, frozen=True, tag="report_meter"):
+    """Tell what was generated and consumed in a slot."""
+
+    participant_id: str
+    meter: MeterReading
+    time: int
+
+
+class EndTurn(msgspec.Struct, frozen=True, tag="end_turn", gc=False):
+    """A participant has nothing more to say in this round."""
+
+    participant_id: str
+
+
+class EndRound(msgspec.Struct, frozen=True, tag="end_round"):
+    """The round's slot is over; it is delivered."""
+
+    time: int
+
+
+Command = (
+    OpenMarket
+    | Join
+    | StartRound
+    | SubmitOrder
+    | CancelOrder
+    | ReplaceOrder
+    | ReportMeter
+    | EndTurn
+    | EndRound
+)
+
+# ---------------------------------------------------------------- events
+
+
+class MarketOpened(msgspec.Struct, frozen=True):
+    """The market is open."""
+
+    terms: OpenMarket
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """A participant is a member (again)."""
+
+    participant_id: str
+
+
+class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
+    """An order stands in the book."""
+
+    order: Order
+
+
+class OrderRejected(msgspec.Struct, frozen=True, gc=False):
+    """An order was refused; nothing was changed."""
+
+    order_id: str
+    participant_id: str
+    code: RefusalCode
+    detail: str
+
+
+class OrderCancelled(msgspec.Struct, frozen=True, gc=False):
+    """An open order was taken back."""
+
+    order: Order
+
+
+class OrderReplaced(msgspec.Struct, frozen=True, gc=False):
+    """An open order has a new quantity and price."""
+
+    order: Order
+
+
+class ChangeRejected(msgspec.Struct, frozen=True, gc=False):
+    """A cancellation or replacement was refused; the order, if there is one, stands."""
+
+    order_id: str
+    participant_id: str
+    code: RefusalCode
+    detail: str
+
+
+class Contracted(msgspec.Struct, frozen=True, gc=False):
+    """A slot was cleared: its contracts, as numbered, and the orders that they came from."""
+
+    slot_start: int
+    contracts: tuple[Contract, ...]
+
+
+class RoundStarted(msgspec.Struct, frozen=True, gc=False):
+    """A round is announced. Prices in micro-dollars per kWh.
+
+    Args:
+        time: start of the current slot.
+        step: length of a slot, in seconds.
+        last_settle: start of the slot that was just cleared.
+        next_settle: start of the next slot to be cleared.
+        sell_price: what the grid pays in the current slot.
+        buy_price: what the grid charges in the current slot.
+        next_sell_price: as `sell_price`, for the slot `next_settle`.
+        next_buy_price: as `buy_price`, for the slot `next_settle`.
+    """
+
+    time: int
+    step: int
+    last_settle: int
+    next_settle: int
+    sell_price: int
+    buy_price: int
+    next_sell_price: int
+    next_buy_price: int
+
+
+class MeterAccepted(msgspec.Struct, frozen=True):
+    """A reading counts (until a later one for the same slot)."""
+
+    participant_id: str
+    meter: MeterReading
+
+
+class MeterRejected(msgspec.Struct, frozen=True):
+    """A reading was refused."""
+
+    participant_id: str
+    code: RefusalCode
+    detail: str
+
+
+class TurnsEnded(msgspec.Struct, frozen=True, gc=False):
+    """Every member has ended its turn; the round can end."""
+
+    time: int
+
+
+class Delivered(msgspec.Struct, frozen=True, gc=False):
+    """A slot was delivered: its transactions, and whose readings had to be deemed."""
+
+    slot_start: int
+    transactions: tuple[Transaction, ...]
+    estimated: tuple[str, ...]
+
+
+class RoundEnded(msgspec.Struct, frozen=True, gc=False):
+    """The round that started at `time` is over."""
+
+    time: int
+
+
+Event = (
+    MarketOpened
+    | Joined
+    | OrderAccepted
+    | OrderRejected
+    | OrderCancelled
+    | OrderReplaced
+    | ChangeRejected
+    | Contracted
+    | RoundStarted
+    | MeterAccepted
+    | MeterRejected
+    | TurnsEnded
+    | Delivered
+    | RoundEnded
+)

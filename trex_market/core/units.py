@@ -1,0 +1,97 @@
+"""Units, and the one place where amounts are rounded.
+
+    energy   whole Wh
+    power    whole W
+    time     whole UNIX seconds, UTC
+    price    micro-dollars per kWh: 0.1234 $/kWh is 123400
+    money    nano-dollars: exactly ``energy * price``
+
+Inside, everything is a whole number. Floats exist only at the edge: on the
+wire, in configs, in the database and in reports.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+
+MICRO = 1_000_000
+"""Micro-dollars per kWh in one dollar per kWh."""
+
+NANO = 1_000_000_000
+"""Nano-dollars in one dollar."""
+
+GRID_PRICE_QUANTUM = 100
+"""Grid prices are whole multiples of this many micro-dollars per kWh (4 decimals of $/kWh)."""
+
+MAX_QUANTITY = 1_000_000_000
+"""The largest quantity of one order or reading, in Wh (1 GWh), so that money fits 64 bits."""
+
+MAX_PRICE = 1_000 * MICRO
+"""The largest price of one order, in micro-dollars per kWh (1,000 $/kWh)."""
+
+
+def rounded(numerator: int, denominator: int = 1) -> int:
+    """Divide and round half to even; the only rounding in the market.
+
+    Args:
+        numerator: any whole number.
+        denominator: a whole number above 0.
+    """
+    quotient, remainder = divmod(numerator, denominator)
+    doubled = 2 * remainder
+    if doubled > denominator or (doubled == denominator and quotient & 1):
+        return quotient + 1
+    return quotient
+
+
+def _scaled(value: float | str | Decimal, scale: int) -> int:
+    """Scale a number as written in decimal (a float by its shortest form) and round it."""
+    number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+    return int((number * scale).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def price_from_dollars(dollars: float) -> int:
+    """Convert a price from $/kWh to micro-dollars per kWh, rounded to 6 decimals of $/kWh.
+
+    Raises:
+        ValueError: if the price is not finite.
+    """
+    # Round the common case without Decimal: a float with at most 6 decimals scales to within far
+    # less than a quarter of a unit of a whole number.
+    if not math.isfinite(dollars):
+        raise ValueError(f"{dollars} is not a finite price")
+    scaled = dollars * MICRO
+    nearest = round(scaled)
+    if abs(scaled - nearest) < 0.25 and abs(nearest) < 1 << 50:
+        return nearest
+    return _scaled(dollars, MICRO)
+
+
+def dollars_from_price(price: int) -> float:
+    """Convert a price from micro-dollars per kWh to $/kWh."""
+    return price / MICRO
+
+
+def dollars_from_money(money: int) -> float:
+    """Convert money from nano-dollars to dollars."""
+    return money / NANO
+
+
+def grid_price(price: Fraction) -> int:
+    """Round a grid price to 4 decimals of $/kWh.
+
+    Args:
+        price: $/kWh, exact.
+
+    Returns:
+        micro-dollars per kWh.
+    """
+    ten_thousandths = price * (MICRO // GRID_PRICE_QUANTUM)
+    return rounded(ten_thousandths.numerator, ten_thousandths.denominator) * GRID_PRICE_QUANTUM
+
+
+def exact(number: float) -> Fraction:
+    """Read a float as the decimal number that it was written as, e.g. 0.069 as 69/1000."""
+    return Fraction(Decimal(str(number)))
