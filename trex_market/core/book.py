@@ -10,25 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from zlib import crc32
 
+from trex_market.core.lots import lot
 from trex_market.core.messages import Order
 
-_MASK = (1 << 64) - 1
 _price = attrgetter("price")
-
-
-def splitmix64(value: int) -> int:
-    """Scramble a 64-bit number: SplitMix64's output function (Steele, Lea & Flood, OOPSLA 2014)."""
-    value &= _MASK
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
-    return value ^ (value >> 31)
-
-
-def lot(slot_start: int, participant_id: str) -> int:
-    """Return a participant's lot for a slot; the lowest comes first."""
-    return splitmix64(slot_start + crc32(participant_id.encode()) * 0x9E3779B97F4A7C15)
 
 
 class Book:

@@ -204,7 +204,9 @@ def _settle_rest(
                     generation[source] -= quantity
                     rest -= quantity
                     _write_contract_row(ledger, "take_or_pay", contract, quantity, source)
-                    ledger.write("spill", quantity, seller_id, GRID, source, spill_price, spill_price, contract)
+                    ledger.write(
+                        "spill", quantity, seller_id, GRID, source, spill_price, spill_price, contract
+                    )
             continue
         quantity = min(rest, uncompensated[buyer_id])
         uncompensated[buyer_id] -= quantity

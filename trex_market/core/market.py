@@ -91,7 +91,7 @@ class Market:
         """Return a participant's open orders, in order of submission."""
         return self._book.open_orders(participant_id)
 
-    def handle(self, command: Command) -> list[Event]:
+    def handle(self, command: Command) -> list[Event]:  # noqa: C901, PLR0911 - one case for each command
         """Change the market as told.
 
         Returns:
@@ -187,12 +187,10 @@ class Market:
         return None
 
     def _amount_refusal(self, quantity: int, price: int) -> Refusal | None:
-        if not 0 < quantity <= MAX_QUANTITY:
-            return (
-                RefusalCode.BAD_QUANTITY,
-                f"the quantity must be 1 to {MAX_QUANTITY} Wh, found {quantity}",
-            )
-        if not self.terms.price_floor <= price <= self._price_cap:
+        if type(quantity) is not int or not 0 < quantity <= MAX_QUANTITY:
+            found = f"the quantity must be a whole number from 1 to {MAX_QUANTITY} Wh, found {quantity}"
+            return RefusalCode.BAD_QUANTITY, found
+        if type(price) is not int or not self.terms.price_floor <= price <= self._price_cap:
             low, high = dollars_from_price(self.terms.price_floor), dollars_from_price(self._price_cap)
             return (
                 RefusalCode.BAD_PRICE,
@@ -202,7 +200,7 @@ class Market:
 
     def _slot_refusal(self, start: int, end: int) -> Refusal | None:
         step = self.terms.step
-        if end - start != step or start % step:
+        if type(start) is not int or end - start != step or start % step:
             return (
                 RefusalCode.BAD_SLOT,
                 f"({start}, {end}) is not a slot of {step} s that starts at a multiple of it",
@@ -310,9 +308,7 @@ class Market:
         return Contracted(slot_start, self._contracts[slot_start])
 
     @staticmethod
-    def _in_pool(
-        pool: str | None, bids: list[Order], asks: list[Order]
-    ) -> tuple[list[Order], list[Order]]:
+    def _in_pool(pool: str | None, bids: list[Order], asks: list[Order]) -> tuple[list[Order], list[Order]]:
         if pool is None:
             return bids, asks
         return [bid for bid in bids if bid.source == pool], [ask for ask in asks if ask.source == pool]

@@ -400,3 +400,6 @@ Event = (
     | Delivered
     | RoundEnded
 )
+
+Refused = OrderRejected | MeterRejected | ChangeRejected
+"""What becomes of a request whose values cannot even be a command."""

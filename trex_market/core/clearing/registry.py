@@ -38,8 +38,8 @@ class _Kind(msgspec.Struct, frozen=True):
 RULES: dict[str, _Kind] = {
     "MicroTE": _Kind(lambda options: k_priced(crossing, options.k)),
     "MicroTE2": _Kind(lambda options: k_priced(equal_price, options.k)),
-    "MicroTE3": _Kind(lambda options: own_priced(crossing)),
-    "MicroTE3B": _Kind(lambda options: own_priced(crossing), pools="single"),
+    "MicroTE3": _Kind(lambda _options: own_priced(crossing)),
+    "MicroTE3B": _Kind(lambda _options: own_priced(crossing), pools="single"),
     "k_pricing": _Kind(lambda options: k_priced(crossing, options.k)),
     "uniform": _Kind(uniform),
     "mcafee": _Kind(mcafee),

@@ -41,7 +41,7 @@ def mcafee(options: RuleOptions) -> Matching:
     return match
 
 
-def trade_reduction(options: RuleOptions) -> Matching:
+def trade_reduction(_options: RuleOptions) -> Matching:
     """Make the rule that always gives up the marginal trade, whose orders then set the prices."""
 
     def match(bids: Sequence[Order], asks: Sequence[Order]) -> list[Match]:

@@ -167,7 +167,9 @@ def _shift(orders: Sequence[Order], fills: dict[str, int], owner: str, amount: i
     Returns:
         how much was moved, in Wh.
     """
-    takers = ((order, order.quantity - fills[order.order_id]) for order in orders if order.participant_id != owner)
+    takers = (
+        (order, order.quantity - fills[order.order_id]) for order in orders if order.participant_id != owner
+    )
     givers = ((order, fills[order.order_id]) for order in reversed(orders) if order.participant_id == owner)
     moved = 0
     for taker, giver, quantity in _zipped(takers, givers):
@@ -234,7 +236,8 @@ def _zipped(first: Iterable[Fill], second: Iterable[Fill]) -> Iterator[tuple[Ord
     """Walk two sides at once and yield what lies side by side, until one ends."""
     others = iter(second)
     other, available = next(others, (None, 0))
-    for order, wanted in first:
+    for order, filled in first:
+        wanted = filled
         while wanted and other is not None:
             quantity = min(wanted, available)
             if quantity:

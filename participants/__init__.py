@@ -1,0 +1,1 @@
+"""Participants to use and to copy from: a home, its strategies, its devices."""

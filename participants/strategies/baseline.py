@@ -1,0 +1,17 @@
+"""Net billing: no trade; a battery stores surplus and gives it back when the home needs it."""
+
+from __future__ import annotations
+
+from participants.strategies.common import residual
+from trex_market.participant import NOTHING, Decision, View
+
+
+class Baseline:
+    """Trade nothing; let the battery serve self-consumption."""
+
+    def decide(self, view: View) -> Decision:
+        """Plan the battery for the current slot."""
+        if view.battery is None:
+            return NOTHING
+        now = view.round.time
+        return Decision(battery={now: -residual(view, now)})

@@ -1,0 +1,138 @@
+"""The engine: a command goes to the journal, to the market, and its events to all who listen.
+
+`Engine.submit` is synchronous: nothing can come between journal, market and
+outboxes. Each listener has an outbox of its own, so a slow one holds up no
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from trex_market.core.errors import InputError, PhaseError, ScenarioError
+from trex_market.core.market import Market
+from trex_market.core.messages import Command, Event, OpenMarket, Refused, SubmitOrder
+from trex_market.journal import read_commands
+from trex_market.participant import NewOrder
+
+
+class CommandLog(Protocol):
+    """Where commands are kept before they are handled."""
+
+    def append(self, command: Command) -> None:
+        """Keep a command."""
+
+
+class Outbox:
+    """Events for one listener, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def take(self) -> list[Event]:
+        """Return what has come since the last time."""
+        events, self.events = self.events, []
+        return events
+
+
+class Engine:
+    """A market, its journal and its listeners.
+
+    Args:
+        market: the market, new or replayed.
+        journal: where commands are kept first; None to keep none.
+    """
+
+    def __init__(self, market: Market | None = None, journal: CommandLog | None = None) -> None:
+        self.market = market or Market()
+        self._journal = journal
+        self._outboxes: list[Outbox] = []
+        self._order_numbers: dict[str, int] = {}
+
+    def listen(self) -> Outbox:
+        """Return a new outbox, which gets all events from now on."""
+        outbox = Outbox()
+        self._outboxes.append(outbox)
+        return outbox
+
+    def submit(self, command: Command) -> list[Event]:
+        """Keep a command, let the market handle it, and hand out the events.
+
+        Raises:
+            PhaseError: if the market's phase does not allow the command.
+        """
+        if self._journal is not None:
+            self._journal.append(command)
+        events = self.market.handle(command)
+        for outbox in self._outboxes:
+            outbox.events += events
+        return events
+
+    def refuse(self, event: Refused) -> None:
+        """Hand out the refusal of a request whose values cannot be a command."""
+        for outbox in self._outboxes:
+            outbox.events.append(event)
+
+    def order_id(self, participant_id: str) -> str:
+        """Return the id for a participant's next order in a simulation."""
+        number = self._order_numbers.get(participant_id, 0) + 1
+        self._order_numbers[participant_id] = number
+        return f"{participant_id}-{number}"
+
+
+def order_command(
+    order: NewOrder, participant_id: str, order_id: str, time: int, terms: OpenMarket, default_source: str
+) -> SubmitOrder:
+    """Make the command that submits an order.
+
+    Args:
+        order: the order.
+        participant_id: whose it is.
+        order_id: its id.
+        time: when it was submitted; in a simulation the start of the round.
+        terms: the market's terms.
+        default_source: the pool of a bid that names no source, where pools are by source.
+    """
+    source = order.source
+    if source is None and order.side == "bid":
+        source = default_source
+    return SubmitOrder(
+        order_id,
+        participant_id,
+        order.side,
+        order.quantity,
+        order.price,
+        source,
+        order.slot_start,
+        order.slot_start + terms.step,
+        time,
+    )
+
+
+def replay(path: Path, engine: Engine) -> Iterator[str]:
+    """Replay a scenario or journal.
+
+    Args:
+        path: the file.
+        engine: a new one; its outboxes get all events.
+
+    Yields:
+        where each line was, after it was handled.
+
+    Raises:
+        ScenarioError: if a line cannot be handled; the market is as it was before that line.
+    """
+    where = ""
+    for where, command in read_commands(path):
+        if isinstance(command, Refused):
+            engine.refuse(command)
+        else:
+            try:
+                engine.submit(command)
+            except (PhaseError, InputError) as error:
+                raise ScenarioError(f"{where}: {error}") from error
+        yield where
+    if not where:
+        raise ScenarioError(f"{path}: holds no commands; the first must be open_market")

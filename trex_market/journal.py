@@ -1,0 +1,81 @@
+"""Scenario files and journals: one command a line, as JSON.
+
+A live market's journal has the format of a scenario, so that it can be
+replayed, audited and shared. The first line opens the market.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trex_market.config import open_command_from_scenario
+from trex_market.core.errors import ProtocolError, ScenarioError
+from trex_market.core.messages import ChangeRejected, Command, MeterRejected, OrderRejected, Refused
+from trex_market.protocol import parse_command
+
+
+def read_commands(path: Path) -> Iterator[tuple[str, Command | Refused]]:
+    """Read a scenario or journal.
+
+    Yields:
+        where the line is ("file:line"), and its command, or what becomes of a request that cannot be one.
+
+    Raises:
+        ScenarioError: if the file cannot be read, or a line is no command at all.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    where = f"{path}:{number}"
+                    yield where, _command(_record(line, where), where)
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def _record(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        detail = (
+            f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
+        )
+        raise ScenarioError(f"{where}: is not JSON: {detail}") from error
+    if not isinstance(record, dict):
+        raise ScenarioError(f"{where}: must be an object with a command, found {line.strip()[:60]}")
+    return record
+
+
+def _command(record: dict[str, Any], where: str) -> Command | Refused:
+    if record.get("command") == "open_market":
+        section = record.get("market")
+        if not isinstance(section, Mapping):
+            raise ScenarioError(f"{where}: open_market needs 'market', an object; found {section!r}")
+        return open_command_from_scenario(dict(section), where)
+    try:
+        return parse_command(record)
+    except ProtocolError as error:
+        refused = _refused(record, error)
+        if refused is None:
+            raise ScenarioError(f"{where}: {error.detail}") from error
+        return refused
+
+
+def _refused(record: dict[str, Any], error: ProtocolError) -> Refused | None:
+    """Make the refusal of a request whose values are wrong; None if it is not even a request."""
+    participant_id, order_id = record.get("participant_id"), record.get("uuid")
+    if not isinstance(participant_id, str) or not isinstance(record.get("time"), int):
+        return None
+    match record.get("command"):
+        case "report_meter":
+            return MeterRejected(participant_id, error.code, error.detail)
+        case "submit_bid" | "submit_ask" if isinstance(order_id, str) and order_id:
+            return OrderRejected(order_id, participant_id, error.code, error.detail)
+        case "replace_order" if isinstance(order_id, str) and order_id:
+            return ChangeRejected(order_id, participant_id, error.code, error.detail)
+    return None

@@ -1,0 +1,259 @@
+"""What a participant sees of the market, and what it may do.
+
+A `Strategy` decides: it looks at a `View` in each round and answers with a
+`Decision`. A `Participant` takes part: it turns an `Announcement` into a
+`Turn`, with a strategy, a meter and perhaps a battery inside. The same objects
+play in-process and over sockets.
+
+Units are those of `core.units`; a slot is named by its start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import index
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from trex_market.core.lots import uniform
+from trex_market.core.messages import (
+    Contract,
+    Event,
+    MeterReading,
+    Order,
+    RoundStarted,
+    Side,
+    Transaction,
+)
+
+
+class MarketInfo(msgspec.Struct, frozen=True):
+    """What a participant must know of the market before the first round.
+
+    Args:
+        market_id: its name.
+        step: length of a slot, in seconds.
+        close_steps: the gate of a slot closes this many steps before the end of it, see DESIGN of rounds.
+        timezone: IANA name.
+    """
+
+    market_id: str
+    step: int
+    close_steps: int
+    timezone: str
+
+
+class EpisodeStart(msgspec.Struct, frozen=True):
+    """An episode begins.
+
+    Args:
+        episode: its number, from 0.
+        simulation: "baseline", "training" or "validation"; "realtime" on the wall clock.
+        market: the market's terms.
+        parameters: what the curriculum sets from now on.
+    """
+
+    episode: int
+    simulation: str
+    market: MarketInfo
+    parameters: dict[str, object] = {}
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """What a participant is told at the start of a round.
+
+    Args:
+        round: time, slots and grid prices.
+        contracts: its own, of the slot that was just cleared.
+        transactions: its own, of the slot that was just delivered.
+    """
+
+    round: RoundStarted
+    contracts: Sequence[Contract] = ()
+    transactions: Sequence[Transaction] = ()
+
+
+class NewOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order to submit; see `core.messages.Order`."""
+
+    side: Side
+    quantity: int
+    price: int
+    slot_start: int
+    source: str | None = None
+
+
+def bid(quantity: int, price: int, slot_start: int, source: str | None = None) -> NewOrder:
+    """Offer to buy.
+
+    Args:
+        quantity: Wh.
+        price: micro-dollars per kWh; `units.price_from_dollars` makes it from $/kWh.
+        slot_start: the slot's start.
+        source: where pools are by source; None for the market's default.
+
+    Raises:
+        TypeError: if a number is not whole.
+    """
+    return NewOrder("bid", index(quantity), index(price), index(slot_start), source)
+
+
+def ask(quantity: int, price: int, slot_start: int, source: str = "solar") -> NewOrder:
+    """Offer to sell; see `bid`."""
+    return NewOrder("ask", index(quantity), index(price), index(slot_start), source)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a strategy wants in a round.
+
+    Args:
+        orders: to submit, in this order.
+        cancel: ids of open orders to take back; done before `orders`.
+        battery: slot start -> Wh into (positive) or out of (negative) the battery, as seen from outside.
+    """
+
+    orders: Sequence[NewOrder] = ()
+    cancel: Sequence[str] = ()
+    battery: Mapping[int, int] = {}
+
+
+NOTHING = Decision()
+"""The decision to do nothing."""
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What a participant does in a round: a decision's orders, and the current slot's meter reading."""
+
+    orders: Sequence[NewOrder] = ()
+    cancel: Sequence[str] = ()
+    meter: MeterReading | None = None
+
+
+class BatteryView(Protocol):
+    """A battery as its owner's strategy sees it. Energy in Wh, as seen from outside."""
+
+    @property
+    def capacity(self) -> int:
+        """Usable capacity."""
+
+    @property
+    def state_of_charge(self) -> int:
+        """What is stored, at the start of the current slot."""
+
+    @property
+    def efficiency(self) -> float:
+        """One way; a round trip keeps its square."""
+
+    def scheduled(self, slot_start: int) -> int:
+        """Return what is planned for a slot: positive into, negative out of the battery."""
+
+    def potential(self, slot_start: int) -> tuple[int, int]:
+        """Return how much could be discharged and charged in a slot, both at least 0.
+
+        Whatever is planned for other slots stays possible.
+        """
+
+
+class View(Protocol):
+    """What a strategy sees in a round."""
+
+    @property
+    def participant_id(self) -> str:
+        """Whose strategy it is."""
+
+    @property
+    def round(self) -> RoundStarted:
+        """Time, slots and grid prices."""
+
+    @property
+    def market(self) -> MarketInfo:
+        """The market's terms."""
+
+    @property
+    def battery(self) -> BatteryView | None:
+        """The battery, if there is one."""
+
+    @property
+    def transactions(self) -> Sequence[Transaction]:
+        """Own transactions of the slot that was just delivered."""
+
+    def load(self, slot_start: int) -> int:
+        """Return the load expected in a slot, in Wh."""
+
+    def generation(self, slot_start: int) -> Mapping[str, int]:
+        """Return the generation expected in a slot: source -> Wh."""
+
+    def bought(self, slot_start: int) -> int:
+        """Return how much was bought for a slot, in Wh."""
+
+    def sold(self, slot_start: int) -> Mapping[str, int]:
+        """Return how much was sold for a slot: source -> Wh."""
+
+    def open_orders(self) -> Sequence[Order]:
+        """Return own orders whose gates are open."""
+
+    def local_hour(self, time: int) -> int:
+        """Return the hour of the day (0 to 23) in the market's time zone."""
+
+    def chance(self, draw: int = 0) -> float:
+        """Return a number in [0, 1): another one for each round and `draw`, the same in each run."""
+
+
+class Strategy(Protocol):
+    """Decides what a participant does. Its constructor takes the trader's options from the config."""
+
+    def decide(self, view: View) -> Decision:
+        """Answer to a round."""
+
+
+@runtime_checkable
+class EpisodicStrategy(Protocol):
+    """A strategy that wants to know of episodes: to learn, anneal, or begin anew."""
+
+    def start_episode(self, start: EpisodeStart) -> None:
+        """Begin an episode."""
+
+    def end_episode(self) -> None:
+        """End it."""
+
+
+class Participant(Protocol):
+    """Takes part in a market, driven in-process or over sockets."""
+
+    participant_id: str
+
+    def start_episode(self, start: EpisodeStart) -> None:
+        """Begin an episode: ledger empty, devices as at first."""
+
+    def turn(self, announcement: Announcement) -> Turn:
+        """Answer to a round.
+
+        Raises:
+            StrategyError: if its strategy fails.
+        """
+
+    def answered(self, answers: Sequence[Event]) -> None:
+        """Hear what became of the turn's orders and cancellations.
+
+        Args:
+            answers: `OrderAccepted`, `OrderRejected`, `OrderCancelled`, `ChangeRejected`.
+        """
+
+    def end_episode(self) -> None:
+        """End the episode."""
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return what should be recorded of this round besides the ledger: name -> value."""
+
+
+class Chance:
+    """Seeded chance of one participant; see `core.lots.uniform`."""
+
+    def __init__(self, seed: int, participant_id: str) -> None:
+        self._seed = seed
+        self._participant_id = participant_id
+
+    def draw(self, time: int, draw: int = 0) -> float:
+        """Return a number in [0, 1) for a moment (UNIX seconds) and a running number."""
+        return uniform(self._seed, self._participant_id, time, draw)

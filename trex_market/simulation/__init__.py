@@ -1,0 +1,1 @@
+"""Simulation: rounds and episodes on a clock that jumps."""
