@@ -1,0 +1,201 @@
+"""Speed of the market in one process, each figure beside a bare limit measured in the same run.
+
+    clearing    one slot of order objects through `Market`, beside sorting the same prices
+    rounds      20 homes with the `basic` strategy, nothing recorded, beside the same calls of empty functions
+    recording   the same, all recorded to SQLite, beside a bare `executemany` of the same rows
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+from rich.console import Console
+from rich.table import Table
+
+from participants.home import Home
+from participants.strategies.basic import Basic
+from trex_market.core.market import Market
+from trex_market.core.messages import (
+    Delivered,
+    GridTerms,
+    Join,
+    OpenMarket,
+    StartRound,
+    SubmitOrder,
+)
+from trex_market.engine import Engine
+from trex_market.participant import EpisodeStart, MarketInfo
+from trex_market.profiles import Profile
+from trex_market.recording import Recording
+from trex_market.simulation.local import LocalDriver
+from trex_market.simulation.run import EpisodePlan, play_episode
+from trex_market.storage.database import Database
+from trex_market.storage.rows import RunRecord, transaction_rows
+
+STEP = 900
+START = 1_468_792_800
+HOMES = 20
+ROUNDS = 3_000
+TERMS = OpenMarket("bench", "MicroTE", 2, STEP, "Europe/Berlin", GridTerms(0.069, 1.1))
+Row = tuple[str, str, str, str]
+
+
+def homes() -> dict[str, Home]:
+    """Make homes with loads at random, every third with photovoltaics by day."""
+    chance = random.Random(1)  # noqa: S311 - no secret
+    made = {}
+    for number in range(HOMES):
+        name = f"home_{number:02d}"
+        load = [chance.randint(50, 800) for _ in range(ROUNDS)]
+        sun = [max(0, 900 - 4 * (slot % 96 - 48) ** 2) for slot in range(ROUNDS)]
+        home = Home(name, Basic(bid_price=0.14, ask_price=0.07))
+        home.use(Profile(name, START, STEP, load, {} if number % 3 else {"solar": sun}))
+        made[name] = home
+    return made
+
+
+def clearing() -> list[Row]:
+    """Clear one slot of 10^4 and 10^5 orders."""
+    rows = []
+    for count in (10_000, 100_000):
+        chance = random.Random(count)  # noqa: S311 - no secret
+        market = Market()
+        market.handle(TERMS)
+        names = [f"p{number}" for number in range(400)]
+        for name in names:
+            market.handle(Join(name, START))
+        slot = START + STEP
+        orders = [
+            SubmitOrder(
+                f"o{number}",
+                chance.choice(names),
+                "bid" if number % 2 else "ask",
+                chance.randint(1, 2_000),
+                chance.randint(50_000, 300_000),
+                "solar",
+                slot,
+                slot + STEP,
+                START,
+            )
+            for number in range(count)
+        ]
+        began = perf_counter()
+        for order in orders:
+            market.handle(order)
+        market.handle(StartRound(START, STEP))
+        seconds = perf_counter() - began
+        began = perf_counter()
+        sorted(order.price for order in orders)
+        bare = perf_counter() - began
+        rows.append(
+            (f"clearing {count:,} orders", f"{count / seconds:,.0f} orders/s", f"{count / bare:,.0f} sorted/s", "")
+        )
+    return rows
+
+
+def rounds() -> list[Row]:
+    """Play rounds in-process, and as many empty calls as there are commands."""
+    market = MarketInfo("bench", STEP, 2, "Europe/Berlin")
+    made = homes()
+    for home in made.values():
+        home.start_episode(EpisodeStart(0, "training", market))
+    driver = LocalDriver(Engine(), TERMS, made.values(), START, "solar")
+    began = perf_counter()
+    for number in range(ROUNDS):
+        driver.play(START + number * STEP)
+    seconds = perf_counter() - began
+
+    def nothing(_command: object) -> list[object]:
+        return []
+
+    began = perf_counter()
+    for _ in range(ROUNDS * (3 * HOMES + 2)):
+        nothing(None)
+    bare = perf_counter() - began
+    return [
+        (f"in-process, {HOMES} homes, record: none", f"{ROUNDS / seconds:,.0f} rounds/s", f"{ROUNDS / bare:,.0f}", "")
+    ]
+
+
+def recording() -> list[Row]:
+    """Play rounds recording all to SQLite, and insert the same transactions with a bare driver."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, transactions = asyncio.run(_recorded(Path(folder)))
+        rows = transaction_rows("bench", transactions)
+        connection = sqlite3.connect(Path(folder) / "bare.db")
+        columns = ", ".join(f"c{place}" for place in range(len(rows[0])))
+        connection.execute(f"create table t ({columns}, primary key (c0, c1)) without rowid")
+        marks = ", ".join("?" * len(rows[0]))
+        began = perf_counter()
+        connection.executemany(f"insert into t values ({marks})", rows)  # noqa: S608 - our own text
+        connection.commit()
+        bare = perf_counter() - began
+        connection.close()
+    return [
+        (
+            f"in-process, {HOMES} homes, record: full",
+            f"{ROUNDS / seconds:,.0f} rounds/s",
+            f"{ROUNDS / bare:,.0f} rounds/s",
+            f"{len(rows) / ROUNDS:.0f} transactions a round; bare: executemany of these alone",
+        )
+    ]
+
+
+class _Keeper:
+    def __init__(self) -> None:
+        self.transactions: list[object] = []
+
+    def hear(self, events: list[object]) -> None:
+        for event in events:
+            if isinstance(event, Delivered):
+                self.transactions += event.transactions
+
+
+async def _recorded(folder: Path) -> tuple[float, list[object]]:
+    keeper = _Keeper()
+    async with await Database.open(f"sqlite:///{folder / 'bench.db'}") as database:
+        record = RunRecord("bench", "bench", "training", "bench", 0, 1, "{}", "", "", 0)
+        run_id = await database.start_run(record)
+        began = perf_counter()
+        async with Recording("full", database, run_id, "bench", "UTC", sys.stderr.write) as recorder:
+            await play_episode(
+                EpisodePlan("training", 0, START, ROUNDS),
+                TERMS,
+                homes(),
+                default_source="solar",
+                listeners=[keeper],
+                recorder=recorder,
+            )
+        return perf_counter() - began, keeper.transactions
+
+
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "clearing": clearing,
+    "rounds": rounds,
+    "recording": recording,
+}
+
+
+def main() -> None:
+    """Run the benchmarks that are named, or all."""
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in chosen if name not in BENCHMARKS]
+    if unknown:
+        sys.stderr.write(f"no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}\n")
+        raise SystemExit(2)
+    table = Table("benchmark", "measured", "bare limit", "")
+    for name in chosen:
+        for row in BENCHMARKS[name]():
+            table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
