@@ -1,8 +1,8 @@
 """Speed of the market in one process, each figure beside a bare limit measured in the same run.
 
-    clearing    one slot of order objects through `Market`, beside sorting the same prices
-    rounds      20 homes with the `basic` strategy, nothing recorded, beside the same calls of empty functions
-    recording   the same, all recorded to SQLite, beside a bare `executemany` of the same rows
+clearing    one slot of order objects through `Market`, beside sorting the same prices
+rounds      20 homes with the `basic` strategy, nothing recorded, beside the same calls of empty functions
+recording   the same, all recorded to SQLite, beside a bare `executemany` of the same rows
 """
 
 from __future__ import annotations
@@ -95,7 +95,12 @@ def clearing() -> list[Row]:
         sorted(order.price for order in orders)
         bare = perf_counter() - began
         rows.append(
-            (f"clearing {count:,} orders", f"{count / seconds:,.0f} orders/s", f"{count / bare:,.0f} sorted/s", "")
+            (
+                f"clearing {count:,} orders",
+                f"{count / seconds:,.0f} orders/s",
+                f"{count / bare:,.0f} sorted/s",
+                "",
+            )
         )
     return rows
 
@@ -120,7 +125,12 @@ def rounds() -> list[Row]:
         nothing(None)
     bare = perf_counter() - began
     return [
-        (f"in-process, {HOMES} homes, record: none", f"{ROUNDS / seconds:,.0f} rounds/s", f"{ROUNDS / bare:,.0f}", "")
+        (
+            f"in-process, {HOMES} homes, record: none",
+            f"{ROUNDS / seconds:,.0f} rounds/s",
+            f"{ROUNDS / bare:,.0f}",
+            "",
+        )
     ]
 
 

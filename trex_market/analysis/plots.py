@@ -11,8 +11,8 @@ import msgspec
 import plotly.graph_objects as go
 
 from trex_market.analysis.summary import WH_PER_KWH, Summary
-from trex_market.core.messages import Order
-from trex_market.core.units import dollars_from_price
+from trex_market.core.units import MICRO
+from trex_market.storage.rows import OrderRecord
 
 Figure = Any
 
@@ -180,7 +180,7 @@ def batteries_figure(charges: Mapping[str, Sequence[tuple[int, float]]], timezon
     return _styled(figure, "State of charge of the batteries", "local time", "kWh")
 
 
-def depth_figure(orders_by_slot: Mapping[int, Sequence[Order]], timezone: str, shown: int) -> Figure:
+def depth_figure(orders_by_slot: Mapping[int, Sequence[OrderRecord]], timezone: str, shown: int) -> Figure:
     """Plot supply and demand of a slot that is chosen from a menu.
 
     Args:
@@ -208,11 +208,13 @@ def depth_figure(orders_by_slot: Mapping[int, Sequence[Order]], timezone: str, s
     return styled.update_layout(hovermode="closest")
 
 
-def _staircase(orders: Sequence[Order], *, descending: bool) -> tuple[list[float], list[float]]:
+def _staircase(orders: Sequence[OrderRecord], *, descending: bool) -> tuple[list[float], list[float]]:
     """Return quantities (kWh) and prices ($/kWh) of the orders laid side by side, the best first."""
     x, y, reached = [0.0], [], 0
-    for order in sorted(orders, key=lambda order: order.price, reverse=descending):
-        reached += order.quantity
+    for price, quantity in sorted(
+        ((order.price or 0, order.quantity or 0) for order in orders), reverse=descending
+    ):
+        reached += quantity
         x.append(reached / WH_PER_KWH)
-        y.append(dollars_from_price(order.price))
+        y.append(price / MICRO)
     return (x, [*y, y[-1]]) if y else ([], [])

@@ -267,13 +267,18 @@ class Market:
     def _meter_refusal(self, participant_id: str, meter: MeterReading) -> Refusal | None:
         if participant_id not in self._members:
             return RefusalCode.UNKNOWN_PARTICIPANT, f"{participant_id!r} has not joined this market"
+        if self.phase is not Phase.ROUND:
+            return (
+                RefusalCode.BAD_SLOT,
+                f"slot {meter.slot_start} is not running: a reading is due in its round",
+            )
         if meter.slot_start != self.current or meter.slot_end - meter.slot_start != self.terms.step:
             found = f"({meter.slot_start}, {meter.slot_end})"
             return RefusalCode.BAD_SLOT, f"a reading is due for slot {self.current}, found {found}"
         for sources in (meter.generation, *meter.consumption.values()):
             for quantity in sources.values():
-                if not 0 <= quantity <= MAX_QUANTITY:
-                    found = f"a reading must be 0 to {MAX_QUANTITY} Wh, found {quantity}"
+                if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
+                    found = f"a reading must be a whole number from 0 to {MAX_QUANTITY} Wh, found {quantity}"
                     return RefusalCode.BAD_QUANTITY, found
         return None
 

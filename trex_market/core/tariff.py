@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from trex_market.core.errors import InputError
 from trex_market.core.messages import GridTerms
 from trex_market.core.units import exact, grid_price
 
@@ -32,14 +33,17 @@ class Tariff:
     Args:
         terms: the tariff's terms.
         timezone: IANA name of the study's time zone.
+
+    Raises:
+        InputError: if there is no such time zone.
     """
 
     def __init__(self, terms: GridTerms, timezone: str) -> None:
-        self._zone = ZoneInfo(timezone)
+        self._zone = _zone(timezone)
         self._mark_up = 1 + exact(terms.fee_ratio)
         self._base = self._prices(exact(terms.price))
         self._schedule = self._compiled(terms.tou) if terms.tou else {}
-        self._series = terms.series
+        self._series = terms.series or None
         self._starts = [start for start, _, _ in terms.series] if terms.series else []
 
     def at(self, time: int) -> GridPrices:
@@ -71,6 +75,15 @@ class Tariff:
                     for hour in _numbers(hours):
                         schedule.setdefault((month, hour), prices)
         return schedule
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError) as error:
+        raise InputError(
+            f"unknown time zone {name!r}; it must be an IANA name, such as Europe/Berlin"
+        ) from error
 
 
 def _numbers(text: str) -> list[int]:

@@ -13,7 +13,7 @@ wire, in configs, in the database and in reports.
 from __future__ import annotations
 
 import math
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from fractions import Fraction
 
 MICRO = 1_000_000
@@ -49,7 +49,8 @@ def rounded(numerator: int, denominator: int = 1) -> int:
 def _scaled(value: float | str | Decimal, scale: int) -> int:
     """Scale a number as written in decimal (a float by its shortest form) and round it."""
     number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-    return int((number * scale).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+    scaled = Fraction(number) * scale
+    return rounded(scaled.numerator, scaled.denominator)
 
 
 def price_from_dollars(dollars: float) -> int:
@@ -63,9 +64,10 @@ def price_from_dollars(dollars: float) -> int:
     if not math.isfinite(dollars):
         raise ValueError(f"{dollars} is not a finite price")
     scaled = dollars * MICRO
-    nearest = round(scaled)
-    if abs(scaled - nearest) < 0.25 and abs(nearest) < 1 << 50:
-        return nearest
+    if abs(scaled) < 1 << 50:
+        nearest = round(scaled)
+        if abs(scaled - nearest) < 0.25:
+            return nearest
     return _scaled(dollars, MICRO)
 
 

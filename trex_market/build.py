@@ -1,0 +1,215 @@
+"""A config to running objects; the only module that knows all the parts.
+
+`Study` checks everything that a config names outside of itself (rule,
+strategies, storages, profiles, price series) and reports all that is wrong at
+once; then it makes participants and episodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from trex_market.config import Config, ParticipantConfig
+from trex_market.core.clearing import make_rule
+from trex_market.core.errors import ConfigError, InputError, MissingExtraError, TrexError
+from trex_market.core.messages import OpenMarket
+from trex_market.participant import Participant, Strategy
+from trex_market.plugins import PARTICIPANTS, STORAGES, STRATEGIES, find, fitting_options
+from trex_market.profiles import Profile, ProfileSource, open_source
+from trex_market.profiles.prices import read_price_series
+from trex_market.simulation.curriculum import Curriculum
+from trex_market.simulation.run import EpisodePlan
+
+BASELINE = "baseline"
+TRAINING = "training"
+VALIDATION = "validation"
+
+TREX_TRADER_KEYS = frozenset(
+    """actions alpha_actor alpha_critic ask_price batch_size bid_price critic_patience discount_factor
+    entropy_reg experience_replay_buffer_length exploration_factor gae_lambda gamma kl_stop learning_rate
+    limit_actions max_train_steps n_step normalize_advantages policy_clip reward_function warm_up""".split()
+)
+"""What TREX-Core's configs may tell any trader; passed over by strategies that do not take it."""
+
+
+class Study:
+    """A config with everything that it names found and checked.
+
+    Args:
+        config: the config.
+
+    Raises:
+        ConfigError: all that is wrong, a line each.
+        MissingExtraError: if it needs a part that is not installed.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.base = config.source.parent
+        self._problems: list[str] = []
+        with self._check("market.type"):
+            make_rule(config.market.type)
+        with self._check("market.grid.price_file"):
+            self.terms: OpenMarket = self._open_command()
+        for participant_id, section in config.participants.items():
+            with self._check(f"participants.{participant_id}.trader"):
+                self._strategy(section)
+            with self._check(f"participants.{participant_id}"):
+                self._participant(participant_id, section, TRAINING)
+        self._profiles: dict[int, dict[str, Profile]] = {}
+        with self._check("study.profiles_db_location"):
+            self._source.participants()
+            for start in config.study.start_times():
+                self._read_profiles(start)
+        if self._problems:
+            raise ConfigError("\n".join(self._problems))
+
+    @contextmanager
+    def _check(self, field: str) -> Iterator[None]:
+        """Collect what is wrong instead of stopping at it."""
+        try:
+            yield
+        except MissingExtraError:
+            raise
+        except TrexError as error:
+            line = f"{self.config.where(field)}: {field}: {error}"
+            if line not in self._problems:
+                self._problems.append(line)
+
+    # ------------------------------------------------------------ market
+
+    def _open_command(self) -> OpenMarket:
+        study, market = self.config.study, self.config.market
+        series = None
+        if market.grid.price_file:
+            series = read_price_series(self.base / market.grid.price_file, market.grid.fee_ratio)
+            for start in study.start_times():
+                series.check_covers(start, start + study.rounds * study.time_step_size)
+        periods = None if series is None else series.periods
+        return market.open_command(study.time_step_size, study.timezone, series=periods)
+
+    # ------------------------------------------------------------ episodes
+
+    @property
+    def simulations(self) -> list[str]:
+        """Which simulations are to be run, in order."""
+        chosen = self.config.study.simulations
+        if chosen:
+            return list(chosen)
+        learning = any(section.trader.learning for section in self.config.participants.values())
+        return [BASELINE, TRAINING, VALIDATION] if learning else [BASELINE, TRAINING]
+
+    def episodes(self, simulation: str) -> list[EpisodePlan]:
+        """Return a simulation's episodes, in order.
+
+        Training plays all generations; baseline and validation play each range of time once.
+        """
+        study = self.config.study
+        starts = study.start_times()
+        if simulation != TRAINING:
+            starts = list(dict.fromkeys(starts))
+        curriculum = Curriculum(self._lessons() if simulation == TRAINING else {})
+        return [
+            EpisodePlan(simulation, episode, start, study.rounds, curriculum.parameters(episode))
+            for episode, start in enumerate(starts)
+        ]
+
+    def _lessons(self) -> dict[int, Mapping[str, Any]]:
+        """Return the curriculum by episode; TREX's older `default` holds from the first one on."""
+        lessons = dict(self.config.training.curriculum)
+        default = lessons.pop("default", {})
+        by_episode: dict[int, Mapping[str, Any]] = {int(key): lesson for key, lesson in lessons.items()}
+        if default:
+            by_episode[0] = {**default, **by_episode.get(0, {})}
+        return by_episode
+
+    # ------------------------------------------------------------ participants
+
+    def participants(self, simulation: str) -> dict[str, Participant]:
+        """Make the participants of a simulation; in the baseline none of them trades."""
+        return {
+            participant_id: self._participant(participant_id, section, simulation)
+            for participant_id, section in self.config.participants.items()
+        }
+
+    def _participant(self, participant_id: str, section: ParticipantConfig, simulation: str) -> Participant:
+        make = find(PARTICIPANTS, section.type, self.base)
+        strategy = (
+            find(STRATEGIES, BASELINE, self.base)() if simulation == BASELINE else self._strategy(section)
+        )
+        battery = None
+        if section.storage is not None:
+            options = section.storage.model_dump(exclude={"type"})
+            battery = _made(find(STORAGES, section.storage.type, self.base), options)
+        participant: Participant = make(
+            participant_id, strategy, seed=self.config.study.seed, battery=battery
+        )
+        return participant
+
+    def _strategy(self, section: ParticipantConfig) -> Strategy:
+        trader = section.trader
+        make = find(STRATEGIES, trader.type, self.base)
+        options = {**trader.options}
+        for name in ("bid_price", "ask_price"):
+            if getattr(trader, name) is not None:
+                options[name] = getattr(trader, name)
+        strategy: Strategy = _made(make, fitting_options(make, options, TREX_TRADER_KEYS, trader.type))
+        if not callable(getattr(strategy, "decide", None)):
+            raise ConfigError(f"strategy {trader.type!r} has no method decide(view)")
+        return strategy
+
+    # ------------------------------------------------------------ profiles
+
+    @cached_property
+    def _source(self) -> ProfileSource:
+        location = self.config.study.profiles_db_location
+        if not location:
+            raise ConfigError('it says nothing; name a file, a database, or "packaged:semiurban"')
+        return open_source(location, base=self.base)
+
+    def profiles(self, start: int) -> Mapping[str, Profile]:
+        """Return each participant's profile for the episode that starts at a moment."""
+        return self._profiles[start]
+
+    def _read_profiles(self, start: int) -> None:
+        if start in self._profiles:
+            return
+        study = self.config.study
+        end = start + study.rounds * study.time_step_size
+        profiles = self._profiles[start] = {}
+        for participant_id, section in self.config.participants.items():
+            with self._check(f"participants.{participant_id}"):
+                name = section.profile or section.trader.use_synthetic_profile or participant_id
+                read = self._source.read(
+                    name, start=start, end=end, step=study.time_step_size, fill=study.fill
+                )
+                profiles[participant_id] = _scaled(read, section.load.scale, section.generation.scale)
+
+
+def _made(make: Any, options: Mapping[str, Any]) -> Any:
+    """Call a constructor; what it does not like is the config's mistake."""
+    try:
+        return make(**options)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{make.__name__} cannot be made of {dict(options)}: {error}") from error
+
+
+def _scaled(profile: Profile, load_scale: float, generation_scale: float) -> Profile:
+    """Multiply a profile, each slot rounded to whole Wh."""
+    if load_scale == 1 and generation_scale == 1:
+        return profile
+    return Profile(
+        profile.participant_id,
+        profile.start,
+        profile.step,
+        [round(energy * load_scale) for energy in profile.load],
+        {
+            source: [round(energy * generation_scale) for energy in series]
+            for source, series in profile.generation.items()
+        },
+    )

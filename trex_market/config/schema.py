@@ -1,0 +1,108 @@
+"""A config: frozen and complete, with TREX's keys and this project's own.
+
+Sections have a module each: `study`, `market`, `participants`, `training`.
+`load` makes a config from a file; nothing else should.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
+
+from trex_market.config.market import MarketConfig
+from trex_market.config.participants import Participants
+from trex_market.config.study import StudyConfig
+from trex_market.config.training import TrainingConfig
+from trex_market.config.values import Section, check_printable, default_if_empty, found, number, whole, wrong
+
+Ignored = Annotated[object, Field(exclude=True)]
+"""What TREX's configs may hold and means nothing here."""
+
+
+def _port(value: object) -> object:
+    """Read a port that is written as text."""
+    if not isinstance(value, str):
+        return value
+    if not (value.isascii() and value.isdigit() and len(value) <= 5):
+        raise wrong(f"must be a port, 1 to 65535, found {found(value)}")
+    return int(value)
+
+
+class ServerConfig(Section):
+    """Where the market can be reached.
+
+    Args:
+        host: name or address to listen at.
+        port: 1 to 65535.
+        turn_timeout_s: how long a round waits for a participant in a simulation, in seconds.
+    """
+
+    host: Annotated[str, default_if_empty("127.0.0.1"), AfterValidator(check_printable)] = "127.0.0.1"
+    port: Annotated[int, whole(least=1, most=65_535), BeforeValidator(_port)] = 3100
+    turn_timeout_s: Annotated[float, number("s", least=0, most=86_400, above=True)] = 10.0
+
+
+class Config(Section):
+    """A whole config.
+
+    Args:
+        version: TREX's, ignored.
+        records: TREX's, ignored.
+        study: which time is simulated.
+        training: how strategies learn.
+        server: where the market can be reached.
+        market: its rules.
+        participants: id -> participant.
+    """
+
+    version: Ignored = None
+    records: Ignored = None
+    study: StudyConfig
+    training: Annotated[TrainingConfig, default_if_empty({})] = TrainingConfig()
+    server: Annotated[ServerConfig, default_if_empty({})] = ServerConfig()
+    market: MarketConfig
+    participants: Participants
+
+    _source: Path = PrivateAttr(default=Path())
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Take the file's path from the validation context."""
+        if isinstance(context, Path):
+            self._source = context
+
+    @property
+    def source(self) -> Path:
+        """The file that it comes from."""
+        return self._source
+
+    @property
+    def hash(self) -> str:
+        """Names what the config says: SHA-256, in hexadecimal.
+
+        Neither the order of keys nor the file's form, path or comments count, nor
+        where results go.
+        """
+        data = self.resolved()
+        del data["study"]["output_db_location"]
+        data["market"]["grid"]["tou"] = _effective(self.market.grid.tou or {})
+        canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def resolved(self) -> dict[str, Any]:
+        """Return it as plain data, every default filled in; it loads as the same config."""
+        return self.model_dump(mode="json")
+
+
+def _effective(tou: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Return "month/hour" -> price. In time of use the first match counts, so there order has a meaning."""
+    prices: dict[str, float] = {}
+    for months, by_hours in tou.items():
+        for hours, price in by_hours.items():
+            for month in months.split(","):
+                for hour in hours.split(","):
+                    prices.setdefault(f"{int(month)}/{int(hour)}", price)
+    return prices

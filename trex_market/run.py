@@ -1,0 +1,234 @@
+"""A study to a run directory: config, database, summary, report.
+
+config.yaml    the config, resolved
+market.db      the database (unless another one is named)
+run.json       the ids of its runs in the database
+summary.json   the figures of the table
+report.html    the plots
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from trex_market import __version__
+from trex_market.analysis.report import write_report
+from trex_market.analysis.summary import Summary, summarise
+from trex_market.analysis.totals import Totals
+from trex_market.build import BASELINE, Study
+from trex_market.config import dump_yaml
+from trex_market.core.errors import InputError
+from trex_market.participant import Participant
+from trex_market.recording import Recording
+from trex_market.simulation.run import EpisodePlan, Recorder, play_episode
+from trex_market.storage.database import Database
+from trex_market.storage.rows import RunRecord, RunStatus
+
+CONFIG_FILE = "config.yaml"
+DATABASE_FILE = "market.db"
+RUN_FILE = "run.json"
+SUMMARY_FILE = "summary.json"
+REPORT_FILE = "report.html"
+
+
+class Display(Protocol):
+    """Shows how far a run is."""
+
+    def episode(self, label: str, rounds: int) -> AbstractContextManager[Callable[[int, int | None], None]]:
+        """Show an episode; what it yields is told of rounds played and of the last local price."""
+
+    def trouble(self, message: str) -> None:
+        """Say that something is wrong outside of the market, and that it goes on."""
+
+
+class RunFile(msgspec.Struct, frozen=True):
+    """What a run directory says of itself.
+
+    Args:
+        run_ids: in the database, in order.
+        timezone: of the study.
+    """
+
+    run_ids: tuple[str, ...]
+    timezone: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a run left behind.
+
+    Args:
+        directory: the run directory.
+        database: URL of the database, without a password.
+        run_ids: of the episodes, in order.
+        summary: of the last episode, against the baseline of the same time range.
+        report: the page with plots; None if nothing was recorded to plot.
+        rounds: played in all.
+        seconds: how long they took.
+    """
+
+    directory: Path
+    database: str
+    run_ids: tuple[str, ...]
+    summary: Summary
+    report: Path | None
+    rounds: int
+    seconds: float
+
+
+def new_directory(study_name: str, chosen: Path | None) -> Path:
+    """Make the directory of a run.
+
+    Args:
+        study_name: names it, with the time, if none is chosen.
+        chosen: the directory; it must not hold a run already.
+
+    Raises:
+        InputError: if it holds a run, or cannot be made.
+    """
+    stem = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in study_name)
+    directory = chosen or Path("runs") / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    number = 2
+    while chosen is None and directory.exists():
+        directory = directory.with_name(f"{directory.name.rpartition('.')[0] or directory.name}.{number}")
+        number += 1
+    if (directory / CONFIG_FILE).exists():
+        raise InputError(f"{directory}: holds a run already; name another directory with --out, or remove it")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{directory}: cannot be made: {error.strerror}") from error
+    return directory
+
+
+class StudyRun:
+    """Runs a study's simulations and records them.
+
+    Args:
+        study: what to run.
+        directory: where; see `new_directory`.
+        database_url: instead of a file in the directory.
+        display: shows how far it is.
+    """
+
+    def __init__(self, study: Study, directory: Path, database_url: str | None, display: Display) -> None:
+        self._study = study
+        self._directory = directory
+        self._url = database_url or f"sqlite+aiosqlite:///{directory / DATABASE_FILE}"
+        self._display = display
+        self._run_ids: list[str] = []
+        self._baselines: dict[int, Totals] = {}
+        self._rounds = 0
+
+    async def run(self) -> Outcome:
+        """Run all simulations, then write summary and report.
+
+        Raises:
+            StrategyError: if a participant's strategy fails.
+            StorageError: if the database cannot be used.
+        """
+        (self._directory / CONFIG_FILE).write_text(dump_yaml(self._study.config), encoding="utf-8")
+        began = time.perf_counter()
+        async with await Database.open(self._url) as database:
+            for simulation in self._study.simulations:
+                participants = self._study.participants(simulation)
+                for plan in self._study.episodes(simulation):
+                    totals = await self._episode(database, plan, participants)
+                    if simulation == BASELINE:
+                        self._baselines[plan.start] = totals
+            seconds = time.perf_counter() - began
+            baseline = self._baselines.get(plan.start) if simulation != BASELINE else None
+            summary = summarise(totals, baseline)
+            run_file = RunFile(tuple(self._run_ids), self._study.config.study.timezone)
+            (self._directory / RUN_FILE).write_bytes(msgspec.json.encode(run_file))
+            (self._directory / SUMMARY_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+            report = await self._report(database, summary)
+            return Outcome(
+                self._directory,
+                database.name,
+                tuple(self._run_ids),
+                summary,
+                report,
+                self._rounds,
+                seconds,
+            )
+
+    async def _report(self, database: Database, summary: Summary) -> Path | None:
+        if self._study.config.study.record != "full":
+            return None
+        path = self._directory / REPORT_FILE
+        await write_report(database, self._run_ids[-1], summary, self._study.config.study.timezone, path)
+        return path
+
+    async def _episode(
+        self, database: Database, plan: EpisodePlan, participants: Mapping[str, Participant]
+    ) -> Totals:
+        """Play and record an episode; its run is marked for what became of it."""
+        for participant_id, profile in self._study.profiles(plan.start).items():
+            use = getattr(participants[participant_id], "use", None)
+            if use is not None:
+                use(profile)
+        run_id = await database.start_run(self._run_record(plan))
+        self._run_ids.append(run_id)
+        totals = Totals()
+        status: RunStatus = "failed"
+        try:
+            async with self._recording(database, run_id) as recorder:
+                await self._play(plan, participants, totals, recorder)
+            status = "finished"
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            status = "interrupted"
+            raise
+        finally:
+            await database.finish_run(run_id, status, int(time.time()))
+        return totals
+
+    async def _play(
+        self,
+        plan: EpisodePlan,
+        participants: Mapping[str, Participant],
+        totals: Totals,
+        recorder: Recorder | None,
+    ) -> None:
+        label = f"{plan.simulation} {plan.episode}" if plan.episode else plan.simulation
+        with self._display.episode(label, plan.rounds) as show:
+
+            def progress(rounds: int) -> None:
+                self._rounds += rounds
+                show(rounds, totals.last_price)
+
+            await play_episode(
+                plan,
+                self._study.terms,
+                participants,
+                default_source=self._study.config.market.default_bid_source,
+                listeners=[totals],
+                recorder=recorder,
+                progress=progress,
+            )
+
+    def _recording(self, database: Database, run_id: str) -> Recording:
+        config = self._study.config
+        level, trouble = config.study.record, self._display.trouble
+        return Recording(level, database, run_id, config.market.id, config.study.timezone, trouble)
+
+    def _run_record(self, plan: EpisodePlan) -> RunRecord:
+        config = self._study.config
+        return RunRecord(
+            id=f"{config.hash[:12]}-{plan.simulation}-{plan.episode}",
+            study=config.study.name,
+            simulation=plan.simulation,
+            market_id=config.market.id,
+            episode=plan.episode,
+            seed=config.study.seed,
+            config=msgspec.json.encode(config.resolved()).decode(),
+            config_hash=config.hash,
+            version=__version__,
+            started_at=int(time.time()),
+        )
