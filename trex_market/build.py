@@ -28,9 +28,30 @@ TRAINING = "training"
 VALIDATION = "validation"
 
 TREX_TRADER_KEYS = frozenset(
-    """actions alpha_actor alpha_critic ask_price batch_size bid_price critic_patience discount_factor
-    entropy_reg experience_replay_buffer_length exploration_factor gae_lambda gamma kl_stop learning_rate
-    limit_actions max_train_steps n_step normalize_advantages policy_clip reward_function warm_up""".split()
+    [
+        "actions",
+        "alpha_actor",
+        "alpha_critic",
+        "ask_price",
+        "batch_size",
+        "bid_price",
+        "critic_patience",
+        "discount_factor",
+        "entropy_reg",
+        "experience_replay_buffer_length",
+        "exploration_factor",
+        "gae_lambda",
+        "gamma",
+        "kl_stop",
+        "learning_rate",
+        "limit_actions",
+        "max_train_steps",
+        "n_step",
+        "normalize_advantages",
+        "policy_clip",
+        "reward_function",
+        "warm_up",
+    ]
 )
 """What TREX-Core's configs may tell any trader; passed over by strategies that do not take it."""
 

@@ -55,8 +55,8 @@ def _by_path(kind: str, name: str, base: Path) -> Callable[..., Any]:
                 f"{kind} {name!r}: the module {module_name!r} cannot be imported "
                 f"({type(error).__name__}: {error}); it is looked for in {base} and {Path.cwd()}"
             ) from error
-    found = getattr(module, class_name, None)
-    if not callable(found):
+    found: Callable[..., Any] | None = getattr(module, class_name, None)
+    if found is None or not callable(found):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise ConfigError(f"{kind} {name!r}: {unknown_name('class', class_name, classes)}")
     return found

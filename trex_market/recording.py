@@ -13,9 +13,12 @@ from trex_market.core.messages import Delivered, Event, MeterAccepted
 from trex_market.core.units import dollars_from_money
 from trex_market.simulation.run import Recorder
 from trex_market.storage.database import Database
-from trex_market.storage.writer import Writer
+from trex_market.storage.writer import Recorded, Writer
 
 Level = Literal["full", "participant", "none"]
+
+DAILY: tuple[Recorded, ...] = ("metrics",)
+"""The tables of the level `participant`."""
 
 
 class Recording:
@@ -44,7 +47,7 @@ class Recording:
         if level == "full":
             self._writer = Writer(database, run_id, market_id, on_trouble=on_trouble)
         elif level == "participant":
-            self._writer = Writer(database, run_id, market_id, ("metrics",), on_trouble)
+            self._writer = Writer(database, run_id, market_id, DAILY, on_trouble)
             self._days = DailyRecorder(self._writer, timezone)
 
     async def __aenter__(self) -> Recorder | None:

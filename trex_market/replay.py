@@ -25,7 +25,7 @@ from trex_market.engine import Engine, Outbox, replay
 from trex_market.protocol import contract_record, transaction_record
 from trex_market.run import DATABASE_FILE, new_directory
 from trex_market.storage.database import Database
-from trex_market.storage.rows import RunRecord
+from trex_market.storage.rows import RunRecord, RunStatus
 from trex_market.storage.writer import Writer
 
 LINES_PER_WRITE = 1000
@@ -107,7 +107,7 @@ async def replay_file(path: Path, database_url: str | None, out: Path | None) ->
         assert collector.terms is not None
         record = _run_record(path, collector.terms)
         run_id = await database.start_run(record)
-        status = "failed"
+        status: RunStatus = "failed"
         writer = Writer(database, run_id, collector.terms.market_id)
         writer.hear(opened)
         try:

@@ -7,7 +7,6 @@ import yaml
 from trex_market.config.schema import Config
 from trex_market.config.source import scalar
 
-
 _WIDTH = 1_000_000
 """Lines are not folded."""
 

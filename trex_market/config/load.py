@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -195,7 +196,7 @@ def _override(data: dict[str, object], overrides: Mapping[str, object]) -> dict[
                 break
             section = inner
         else:
-            section[path[-1]] = list(value) if isinstance(value, tuple) else value
+            section[path[-1]] = list(value) if isinstance(value, tuple) else deepcopy(value)
             options[path] = _OPTIONS.get(dotted, f"--{path[-1].replace('_', '-')}")
     return options
 

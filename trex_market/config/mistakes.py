@@ -176,7 +176,7 @@ def _without(data: object, paths: list[Path]) -> object:
             return None
         parent = copy
         for part in path[:-1]:
-            parent = parent[part]
+            parent = parent.get(part) if isinstance(parent, dict) else None
         if isinstance(parent, dict):
             parent.pop(path[-1], None)
     return copy

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -72,7 +73,7 @@ def read_price_series(path: Path, fee_ratio: float) -> PriceSeries:
             f"there are: {', '.join(names)}"
         )
     ends, prices = _read_rows(place, names, rows, 1 + exact(fee_ratio))
-    lengths = {later - earlier for earlier, later in zip(ends, ends[1:], strict=False)}
+    lengths = {later - earlier for earlier, later in pairwise(ends)}
     if len(ends) < 2 or len(lengths) > 1 or min(lengths) <= 0:
         raise ProfileError(
             f"{place}: needs at least two rows of equally long periods in order of time; found {len(ends)} rows "

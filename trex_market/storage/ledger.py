@@ -46,22 +46,6 @@ class KindTotal(msgspec.Struct, frozen=True):
     received: int
 
 
-class SlotTotal(msgspec.Struct, frozen=True):
-    """All transactions of a kind in a slot.
-
-    Args:
-        slot_start: the slot's start.
-        kind: see `core.messages.TransactionKind`.
-        quantity: Wh.
-        paid: by the buyers, nano-dollars.
-    """
-
-    slot_start: int
-    kind: str
-    quantity: int
-    paid: int
-
-
 class ParticipantTotal(msgspec.Struct, frozen=True):
     """All transactions of a kind that a participant, or the grid, was a party to.
 
@@ -146,20 +130,6 @@ async def totals_by_kind(database: Database, run_id: str) -> list[KindTotal]:
     query = select(_row.kind, *sums).where(_row.run_id == run_id).group_by(_row.kind).order_by(_row.kind)
     found = await database.fetch(query)
     return [KindTotal(row.kind, *_whole(list(row)[1:])) for row in found]
-
-
-async def totals_by_slot(database: Database, run_id: str) -> list[SlotTotal]:
-    """Sum a run's transactions by slot and kind, in order of both.
-
-    Raises:
-        StorageError: if the database cannot be read.
-    """
-    names = (_row.time_creation, _row.kind)
-    query = select(*names, func.sum(_row.quantity), func.sum(_PAID)).where(_row.run_id == run_id)
-    rows = await database.fetch(query.group_by(*names).order_by(*names))
-    return [
-        SlotTotal(slot_start, kind, int(quantity), int(paid)) for slot_start, kind, quantity, paid in rows
-    ]
 
 
 async def totals_by_participant(database: Database, run_id: str) -> list[ParticipantTotal]:
