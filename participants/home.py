@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import index
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -94,7 +95,11 @@ class Home:
         activity: int | None = None
         if battery is not None:
             for slot_start, energy in decision.battery.items():
-                battery.schedule(slot_start, energy)
+                try:
+                    battery.schedule(index(slot_start), index(energy))
+                except TypeError as error:
+                    what = f"planned {energy!r} for slot {slot_start!r}, which are not whole numbers"
+                    raise self._broken(now, what) from error
             activity = battery.advance()
         slot = (now, now + announcement.round.step)
         reading = submeter(slot, view.generation(now), view.load(now), activity, view.sold(now))

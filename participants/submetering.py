@@ -48,8 +48,8 @@ def submeter(
         to_battery[source] = stored
         exported[source] = made - used - stored
     if battery is not None:
-        # The battery stands in for what the other sources had sold and did not make.
-        promised = sold.get(BATTERY, 0) + missing
+        # The battery stands in for what the other sources had sold and did not make, if metered or not.
+        promised = missing + sum(sold[source] for source in sold if source not in generation)
         kept = discharge - promised
         used = max(0, min(kept, load))
         load -= used

@@ -95,8 +95,9 @@ class Battery:
         lowest = highest = stored
         if self._schedule:
             lowest, highest = self._extremes_behind(slot_start, stored)
-        discharge = lowest * self._efficiency // (_MICRO * _MICRO)
-        charge = (self._capacity - highest) // self._efficiency
+        # Without this slot's own plan, later ones that rest on it may be out of reach.
+        discharge = max(0, lowest) * self._efficiency // (_MICRO * _MICRO)
+        charge = max(0, self._capacity - highest) // self._efficiency
         return min(discharge, self._limit), min(charge, self._limit)
 
     def schedule(self, slot_start: int, energy: int) -> int:
@@ -109,9 +110,11 @@ class Battery:
         Returns:
             what is planned now, in Wh.
         """
-        self._schedule.pop(slot_start, None)
+        previous = self._schedule.pop(slot_start, 0)
         discharge, charge = self.potential(slot_start)
         planned = max(-discharge, min(charge, energy))
+        if previous and not self._possible(slot_start, planned):
+            planned = self._nearest_possible(slot_start, planned, previous)
         if planned:
             self._schedule[slot_start] = planned
         return planned
@@ -151,3 +154,23 @@ class Battery:
                 highest = max(highest, moved)
             stored = max(0, moved - self._loss)
         return lowest, highest
+
+    def _possible(self, slot_start: int, energy: int) -> bool:
+        """Tell whether a slot's plan leaves all that is planned from now on within the capacity."""
+        stored = self._stored
+        for slot in range(self._now, max([slot_start, *self._schedule]) + 1, self._step):
+            moved = self._moved(stored, energy if slot == slot_start else self._schedule.get(slot, 0))
+            if not 0 <= moved <= self._capacity:
+                return False
+            stored = max(0, moved - self._loss)
+        return True
+
+    def _nearest_possible(self, slot_start: int, wanted: int, previous: int) -> int:
+        """Return what is nearest to an impossible plan and leaves later plans, which rest on `previous`, possible."""
+        while abs(wanted - previous) > 1:
+            middle = (wanted + previous) // 2
+            if self._possible(slot_start, middle):
+                previous = middle
+            else:
+                wanted = middle
+        return previous

@@ -1,0 +1,154 @@
+"""Scenario lines to commands, and what a replay answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from trex_market.core.errors import ProtocolError, RefusalCode
+from trex_market.core.messages import (
+    CancelOrder,
+    Command,
+    Contract,
+    EndRound,
+    Join,
+    MeterReading,
+    ReplaceOrder,
+    ReportMeter,
+    Side,
+    StartRound,
+    SubmitOrder,
+    Transaction,
+)
+from trex_market.protocol.answers import contract_message, transaction_message
+from trex_market.protocol.requests import decoded, dollars, meter_reading, submit_order
+from trex_market.protocol.wire import Meter, OrderRequest
+
+Record = Mapping[str, Any]
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """What every line has."""
+
+    command: str
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    """What the lines of the round's clock have."""
+
+    time: int
+    duration: int = 0
+
+
+class _Sender(msgspec.Struct, frozen=True):
+    """What the lines of a participant have."""
+
+    participant_id: str
+    time: int
+
+
+class _OrderId(msgspec.Struct, frozen=True):
+    """What the lines of an order have."""
+
+    uuid: str
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """What a replacement has."""
+
+    quantity: int
+    price: float
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """What a meter's line has."""
+
+    meter: Any
+
+
+_CLOCK = ("start_round", "end_round")
+_OF_PARTICIPANT = ("join", "submit_bid", "submit_ask", "cancel_order", "replace_order", "report_meter")
+
+
+def parse_order(record: Record, side: Side, participant_id: str, order_id: str, time: int) -> SubmitOrder:
+    """Make the command for a bid or an ask.
+
+    Args:
+        record: `quantity`, `price`, `time_delivery`, and `source`, which a bid may lack.
+        side: "bid" or "ask".
+        participant_id: whose it is.
+        order_id: its id.
+        time: when it was submitted.
+
+    Raises:
+        ProtocolError: bad_quantity, bad_price, unknown_source, bad_slot.
+    """
+    return submit_order(decoded(OrderRequest, record), side, participant_id, order_id, time, None)
+
+
+def parse_meter(value: object) -> MeterReading:
+    """Make a meter reading from TREX's message.
+
+    Args:
+        value: `time_interval`, `generation` (source -> Wh), `consumption` (load -> source -> Wh).
+
+    Raises:
+        ProtocolError: malformed, bad_slot, bad_quantity.
+    """
+    return meter_reading(decoded(Meter, value))
+
+
+def parse_command(record: Record) -> Command:
+    """Make the command of a scenario line; `open_market` is the config's matter.
+
+    Raises:
+        ProtocolError: with the code of what is wrong.
+    """
+    name = decoded(_Line, record).command
+    if name in _CLOCK:
+        moment = decoded(_Moment, record)
+        return StartRound(moment.time, moment.duration) if name == "start_round" else EndRound(moment.time)
+    if name in _OF_PARTICIPANT:
+        sender = decoded(_Sender, record)
+        if not sender.participant_id:
+            raise ProtocolError(RefusalCode.MALFORMED, "participant_id must not be empty")
+        return _of_participant(name, record, sender.participant_id, sender.time)
+    known = ", ".join(["open_market", *_CLOCK, *_OF_PARTICIPANT])
+    raise ProtocolError(RefusalCode.MALFORMED, f"unknown command {name!r}; there are: {known}")
+
+
+def _of_participant(name: str, record: Record, participant_id: str, time: int) -> Command:
+    if name == "join":
+        return Join(participant_id, time)
+    if name == "report_meter":
+        return ReportMeter(participant_id, parse_meter(decoded(_Reading, record).meter), time)
+    order_id = decoded(_OrderId, record).uuid
+    if not order_id:
+        raise ProtocolError(RefusalCode.MALFORMED, "uuid must not be empty")
+    match name:
+        case "submit_bid":
+            return parse_order(record, "bid", participant_id, order_id, time)
+        case "submit_ask":
+            return parse_order(record, "ask", participant_id, order_id, time)
+        case "cancel_order":
+            return CancelOrder(order_id, participant_id, time)
+        case _:
+            change = decoded(_Change, record)
+            return ReplaceOrder(order_id, participant_id, change.quantity, dollars(change.price), time)
+
+
+def contract_record(contract: Contract) -> dict[str, Any]:
+    """Return a contract as a JSON-able record, as it is sent to its parties."""
+    return _plain(contract_message(contract))
+
+
+def transaction_record(transaction: Transaction) -> dict[str, Any]:
+    """Return a transaction as a JSON-able record, as it is sent to its parties."""
+    return _plain(transaction_message(transaction))
+
+
+def _plain(message: msgspec.Struct) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(message))
+    return plain

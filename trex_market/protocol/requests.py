@@ -1,0 +1,116 @@
+"""What a participant asks for: data as it came -> commands, or a refusal with its code."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TypeVar
+
+import msgspec
+
+from trex_market.core.errors import ProtocolError, RefusalCode
+from trex_market.core.messages import MeterReading, Side, SubmitOrder
+from trex_market.core.units import price_from_dollars
+from trex_market.protocol.wire import Meter, OrderRequest
+
+MessageT = TypeVar("MessageT")
+
+_FIELD = re.compile(r"\$\.(\w+)|field `(\w+)`")
+
+_CODES = {
+    "quantity": RefusalCode.BAD_QUANTITY,
+    "generation": RefusalCode.BAD_QUANTITY,
+    "consumption": RefusalCode.BAD_QUANTITY,
+    "price": RefusalCode.BAD_PRICE,
+    "source": RefusalCode.UNKNOWN_SOURCE,
+    "time_delivery": RefusalCode.BAD_SLOT,
+    "time_interval": RefusalCode.BAD_SLOT,
+}
+"""Field -> the code of a value that it cannot have; all others are malformed."""
+
+
+def decoded(kind: type[MessageT], data: object) -> MessageT:
+    """Read a message.
+
+    Args:
+        kind: what it should be, see `protocol.wire`.
+        data: plain data, as it came.
+
+    Raises:
+        ProtocolError: with the code that fits the field that is wrong.
+    """
+    try:
+        return msgspec.convert(data, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        match = _FIELD.search(str(error))
+        field = (match.group(1) or match.group(2)) if match else ""
+        raise ProtocolError(_CODES.get(field, RefusalCode.MALFORMED), str(error)) from error
+
+
+def dollars(price: float) -> int:
+    """Return a price in micro-dollars per kWh; what is below 0 stays below 0.
+
+    Raises:
+        ProtocolError: bad_price, if it is not finite.
+    """
+    if not math.isfinite(price):
+        raise ProtocolError(
+            RefusalCode.BAD_PRICE, f"the price must be a finite number of $/kWh, found {price}"
+        )
+    micro = price_from_dollars(price)
+    return min(micro, -1) if price < 0 else micro
+
+
+def submit_order(
+    request: OrderRequest,
+    side: Side,
+    participant_id: str,
+    order_id: str,
+    time: int,
+    default_source: str | None,
+) -> SubmitOrder:
+    """Make the command for a bid or an ask.
+
+    Args:
+        request: the order.
+        side: "bid" or "ask".
+        participant_id: the connection's own.
+        order_id: its id.
+        time: when it was submitted.
+        default_source: the pool of a bid that names no source.
+
+    Raises:
+        ProtocolError: bad_price; unauthorised, if it is in another's name.
+    """
+    check_sender(request.participant_id, participant_id)
+    start, end = request.time_delivery
+    source = request.source or (default_source if side == "bid" else None)
+    price = dollars(request.price)
+    return SubmitOrder(order_id, participant_id, side, request.quantity, price, source, start, end, time)
+
+
+def check_sender(named: str | None, participant_id: str) -> None:
+    """Check that a participant speaks for itself.
+
+    Raises:
+        ProtocolError: unauthorised.
+    """
+    if named is not None and named != participant_id:
+        detail = f"this connection is {participant_id!r} and cannot act as {named!r}"
+        raise ProtocolError(RefusalCode.UNAUTHORISED, detail)
+
+
+def meter_reading(message: Meter) -> MeterReading:
+    """Make a meter reading; sources are case-insensitive."""
+    start, end = message.time_interval
+    consumption = {load: _lower(sources) for load, sources in message.consumption.items()}
+    return MeterReading(start, end, _lower(message.generation), consumption)
+
+
+def _lower(energies: dict[str, int]) -> dict[str, int]:
+    if all(map(str.islower, energies)):
+        return energies
+    merged: dict[str, int] = {}
+    for source, energy in energies.items():
+        merged[source.lower()] = merged.get(source.lower(), 0) + energy
+    return merged

@@ -1,0 +1,412 @@
+"""Every message of the Socket.IO protocol. Energy in Wh, prices in $/kWh, times in UNIX seconds.
+
+An interval is ``[start, end]``. A request that is refused is answered with
+``{"ok": false, "code": ..., "detail": ...}``, see `Result`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from trex_market.core.errors import RefusalCode
+
+VERSION = "1.0"
+"""Of the protocol; a client with another number before the point is refused."""
+
+Interval = tuple[int, int]
+Side = Literal["bid", "ask"]
+Energies = dict[str, int]
+
+Wh = Annotated[int, Meta(description="Wh")]
+Dollars = Annotated[float, Meta(description="$/kWh")]
+Seconds = Annotated[int, Meta(description="UNIX seconds")]
+SlotInterval = Annotated[Interval, Meta(description="a slot: [start, end], UNIX seconds")]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What all messages have in common: unknown keys are passed over."""
+
+
+# ---------------------------------------------------------------- requests on /market
+
+
+class Join(Message, frozen=True, kw_only=True):
+    """Take part as a participant.
+
+    Args:
+        participant_id: as whom.
+        market_id: which market; any if left out.
+        token: proves the id, unless the server is open.
+        version: of this protocol.
+        last_event: number of the last event that was received; later ones are sent again.
+        encoding: of all further messages to this client, and of the answers to its own.
+        profile: whether `start_episode` shall bring load and generation.
+    """
+
+    participant_id: str
+    market_id: str | None = None
+    token: str | None = None
+    version: str = VERSION
+    last_event: int | None = None
+    encoding: Literal["json", "msgpack"] = "json"
+    profile: bool = False
+
+
+class OrderRequest(Message, frozen=True, kw_only=True):
+    """`bid` and `ask`: offer a quantity for a slot.
+
+    Args:
+        source: where the energy comes from; a bid may leave it out.
+        participant_id: the connection's own, if it is there at all.
+    """
+
+    quantity: Wh
+    price: Dollars
+    time_delivery: SlotInterval
+    source: str | None = None
+    participant_id: str | None = None
+
+
+class SidedOrder(OrderRequest, frozen=True, kw_only=True):
+    """One of `orders`, and of a `turn`."""
+
+    side: Side
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    """`cancel`: take an open order back."""
+
+    order_id: str
+
+
+class Replace(Message, frozen=True, kw_only=True):
+    """`replace`: give an open order another quantity and price."""
+
+    order_id: str
+    quantity: Wh
+    price: Dollars
+
+
+class Meter(Message, frozen=True, kw_only=True):
+    """`meter_data`: what was generated (net of own use) and consumed in a slot.
+
+    Args:
+        generation: source -> Wh.
+        consumption: load -> source -> Wh; the source `external` is energy from outside.
+    """
+
+    time_interval: SlotInterval
+    generation: Energies
+    consumption: dict[str, Energies]
+
+
+class Turn(Message, frozen=True, kw_only=True):
+    """`turn`: all that a participant does in a round, and the end of its turn.
+
+    Args:
+        cancel: ids of open orders, taken back before `orders` are submitted.
+        orders: as `SidedOrder`.
+        meter: as `Meter`.
+        metrics: figures to be recorded: name -> value.
+    """
+
+    cancel: list[str] = []
+    orders: list[Any] = []
+    meter: Any = None
+    metrics: dict[str, float] = {}
+
+
+class Subscribe(Message, frozen=True, kw_only=True):
+    """`subscribe`: get `market_data` in each round."""
+
+    trades: bool = False
+    depth: bool = False
+
+
+# ---------------------------------------------------------------- answers
+
+
+class Result(Message, frozen=True, kw_only=True):
+    """The answer to a request that needs no other; refused, it changed nothing.
+
+    Args:
+        code: why it was refused.
+        detail: the same in a sentence.
+    """
+
+    ok: bool = True
+    code: RefusalCode | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+
+
+class OrderResult(Result, frozen=True, kw_only=True):
+    """The answer to an order; taken, it stands in the book."""
+
+    order_id: str | UnsetType = UNSET
+    time_submission: Seconds | UnsetType = UNSET
+
+
+class Answers(Message, frozen=True, kw_only=True):
+    """The answer to `orders`: one for each, in order."""
+
+    results: list[OrderResult]
+    ok: bool = True
+
+
+class TurnTaken(Message, frozen=True, kw_only=True):
+    """The answer to a `turn`: one for each cancellation and order, in order, and for the meter reading."""
+
+    cancelled: list[Result]
+    orders: list[OrderResult]
+    meter: Result | None = None
+    ok: bool = True
+
+
+class OpenOrder(Message, frozen=True, kw_only=True):
+    """An order whose gate is open."""
+
+    order_id: str
+    side: Side
+    quantity: Wh
+    price: Dollars
+    time_delivery: SlotInterval
+    source: str | None
+
+
+class ContractMessage(Message, frozen=True, kw_only=True):
+    """A contract, as both its parties see it."""
+
+    id: str
+    time_delivery: SlotInterval
+    seller_id: str
+    buyer_id: str
+    energy_source: str
+    quantity: Wh
+    settlement_price_sell: Dollars
+    settlement_price_buy: Dollars
+    bid_id: str
+    ask_id: str
+    time_purchase: Seconds
+
+
+class TransactionMessage(Message, frozen=True, kw_only=True):
+    """A line of the ledger, with the columns of the table `transactions`."""
+
+    id: str
+    kind: str
+    contract_id: str | None
+    quantity: Wh
+    seller_id: str
+    buyer_id: str
+    energy_source: str
+    settlement_price_sell: Dollars
+    settlement_price_buy: Dollars
+    fee_ask: Dollars
+    fee_bid: Dollars
+    amount: int | None
+    estimated: bool
+    reverses: str | None
+    time_creation: Seconds
+    time_purchase: Seconds
+    time_consumption: Seconds
+
+
+class MarketTerms(Message, frozen=True, kw_only=True):
+    """What a participant must know of the market before the first round."""
+
+    market_id: str
+    step: Annotated[int, Meta(description="length of a slot, seconds")]
+    close_steps: int
+    timezone: str
+
+
+class Joined(Message, frozen=True, kw_only=True):
+    """The answer to `join`.
+
+    Args:
+        round: the current round's `start_round`, if there is one that this participant has yet to answer.
+        open_orders: own.
+        contracts: own, of slots that are not delivered yet.
+        missed: [number, event, data] of all events after `last_event` that are still known.
+        last_event: number of the last event sent to this participant.
+    """
+
+    version: str
+    server_time: float
+    market: MarketTerms
+    round: RoundMessage | None
+    open_orders: list[OpenOrder]
+    contracts: list[ContractMessage]
+    missed: list[tuple[int, str, Any]]
+    last_event: int
+    ok: bool = True
+
+
+# ---------------------------------------------------------------- events on /market
+
+
+class ProfileMessage(Message, frozen=True, kw_only=True):
+    """Load and generation per slot, from `start` on."""
+
+    start: Seconds
+    step: int
+    load: list[Wh]
+    generation: dict[str, list[Wh]]
+
+
+class EpisodeMessage(Message, frozen=True, kw_only=True):
+    """`start_episode`.
+
+    Args:
+        event: running number of the events sent to this participant.
+        start: of the first round.
+        rounds: how many; None in real time.
+        parameters: what the curriculum sets from now on.
+        profile: if the participant asked for it and the server has one.
+    """
+
+    event: int
+    episode: int
+    simulation: str
+    market: MarketTerms
+    start: Seconds
+    rounds: int | None
+    parameters: dict[str, Any] = {}
+    profile: ProfileMessage | None = None
+
+
+class EpisodeEnd(Message, frozen=True, kw_only=True):
+    """`end_episode`, `end_simulation`."""
+
+    event: int
+    episode: int
+
+
+class RoundMessage(Message, frozen=True, kw_only=True):
+    """`start_round`: TREX's eight keys, and what concerns the participant alone.
+
+    Args:
+        market_info: "(start, end)" of a slot -> {"grid": {"buy_price": $/kWh, "sell_price": $/kWh}}, for the
+            current round and `next_settle`.
+        contracts: own, of the slot that was just cleared.
+        transactions: own, of the slot that was just delivered.
+    """
+
+    event: int
+    time: Seconds
+    duration: int
+    timezone: str
+    last_round: Interval
+    current_round: Interval
+    last_settle: Interval
+    next_settle: Interval
+    market_info: dict[str, dict[str, dict[str, float]]]
+    contracts: list[ContractMessage]
+    transactions: list[TransactionMessage]
+
+
+class Notice(Message, frozen=True, kw_only=True):
+    """`notice`: something that the participant should know: a code and a sentence."""
+
+    code: str
+    detail: str
+
+
+class Trade(Message, frozen=True, kw_only=True):
+    """Energy that changed hands, without names."""
+
+    quantity: Wh
+    price: Dollars
+    energy_source: str
+
+
+class Depth(Message, frozen=True, kw_only=True):
+    """Open orders of a slot, without names: [price, quantity] from the best on."""
+
+    time_delivery: SlotInterval
+    bids: list[tuple[float, int]]
+    asks: list[tuple[float, int]]
+
+
+class MarketData(Message, frozen=True, kw_only=True):
+    """`market_data`: what was traded for the slot just cleared, and the depth of the open slots."""
+
+    time_delivery: SlotInterval
+    trades: list[Trade] | None = None
+    depth: list[Depth] | None = None
+
+
+# ---------------------------------------------------------------- /simulation
+
+
+class Register(Message, frozen=True, kw_only=True):
+    """`register`: watch and control the simulation."""
+
+    token: str | None = None
+
+
+class Status(Message, frozen=True, kw_only=True):
+    """`status`: the answer to every request on /simulation, and an event whenever it changes.
+
+    Args:
+        state: "waiting" (for participants), "running", "paused", "ended".
+        time: start of the current round; None before the first.
+        round: how many were played in this episode.
+        silent: how often a round went on without a participant's turn.
+    """
+
+    state: Literal["waiting", "running", "paused", "ended"]
+    simulation: str
+    episode: int
+    time: Seconds | None
+    round: int
+    rounds: int
+    rounds_per_second: float
+    participants: int
+    connected: int
+    silent: int
+    alarms: list[str]
+    ok: bool = True
+
+
+REQUESTS: dict[str, type[Message]] = {
+    "join": Join,
+    "bid": OrderRequest,
+    "ask": OrderRequest,
+    "orders": SidedOrder,
+    "cancel": Cancel,
+    "replace": Replace,
+    "meter_data": Meter,
+    "turn": Turn,
+    "subscribe": Subscribe,
+    "register": Register,
+}
+"""Request -> its data (of `orders`: of each); `end_turn`, and all but `register` on /simulation have none."""
+
+EVENTS: dict[str, type[Message]] = {
+    "start_episode": EpisodeMessage,
+    "start_round": RoundMessage,
+    "end_episode": EpisodeEnd,
+    "end_simulation": EpisodeEnd,
+    "notice": Notice,
+    "market_data": MarketData,
+    "status": Status,
+}
+"""Event -> its data."""
+
+ANSWERS: dict[str, type[Message]] = {
+    "join": Joined,
+    "bid": OrderResult,
+    "ask": OrderResult,
+    "orders": Answers,
+    "cancel": Result,
+    "replace": Result,
+    "meter_data": Result,
+    "end_turn": Result,
+    "turn": TurnTaken,
+    "subscribe": Result,
+}
+"""Request -> the answer to it."""
