@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import index
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from participants.devices.battery import Battery
@@ -27,20 +26,12 @@ from trex_market.participant import (
     EpisodeStart,
     EpisodicStrategy,
     MarketInfo,
+    Series,
     Strategy,
     Turn,
 )
 
 _NONE: Mapping[str, int] = {}
-
-
-class Series(Protocol):
-    """Load and generation of a home per slot; see `trex_market.profiles.Profile`."""
-
-    start: int
-    step: int
-    load: Sequence[int]
-    generation: Mapping[str, Sequence[int]]
 
 
 class Home:
@@ -68,6 +59,8 @@ class Home:
 
     def start_episode(self, start: EpisodeStart) -> None:
         """Begin an episode: ledger empty, battery as at first."""
+        if start.profile is not None:
+            self.use(start.profile)
         self._view.begin(start, Chance(self._seed + start.episode, self.participant_id))
         self._started = False
         if isinstance(self._strategy, EpisodicStrategy):
@@ -140,6 +133,10 @@ class HomeView:
     def __init__(self, participant_id: str, battery: Battery | None) -> None:
         self.participant_id = participant_id
         self.battery = battery
+        self._start, self._step = 0, 1
+        self._load: Sequence[int] = ()
+        self._generation: tuple[tuple[str, Sequence[int]], ...] = ()
+        self._only: tuple[str, Sequence[int]] | None = None
 
     def use(self, profile: Series) -> None:
         """Take forecasts from a profile."""
@@ -223,8 +220,3 @@ class HomeView:
     def chance(self, draw: int = 0) -> float:
         """Return a number in [0, 1): another one for each round and `draw`, the same in each run."""
         return self._chance.draw(self.round.time, draw)
-
-
-def residual(load: int, generation: Mapping[str, int]) -> int:
-    """Return what a home needs beyond its own generation (negative: what it has too much), in Wh."""
-    return load - sum(generation.values())

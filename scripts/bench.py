@@ -34,8 +34,9 @@ from trex_market.engine import Engine
 from trex_market.participant import EpisodeStart, MarketInfo
 from trex_market.profiles import Profile
 from trex_market.recording import Recording
-from trex_market.simulation.local import LocalDriver
-from trex_market.simulation.run import EpisodePlan, play_episode
+from trex_market.rounds import EpisodePlan
+from trex_market.simulation.local import LocalDriver, LocalRounds
+from trex_market.simulation.run import play_episode
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord, transaction_rows
 
@@ -111,7 +112,7 @@ def rounds() -> list[Row]:
     made = homes()
     for home in made.values():
         home.start_episode(EpisodeStart(0, "training", market))
-    driver = LocalDriver(Engine(), TERMS, made.values(), START, "solar")
+    driver = LocalRounds(Engine(), TERMS, made.values(), START, "solar")
     began = perf_counter()
     for number in range(ROUNDS):
         driver.play(START + number * STEP)
@@ -175,14 +176,9 @@ async def _recorded(folder: Path) -> tuple[float, list[object]]:
         run_id = await database.start_run(record)
         began = perf_counter()
         async with Recording("full", database, run_id, "bench", "UTC", sys.stderr.write) as recorder:
-            await play_episode(
-                EpisodePlan("training", 0, START, ROUNDS),
-                TERMS,
-                homes(),
-                default_source="solar",
-                listeners=[keeper],
-                recorder=recorder,
-            )
+            plan = EpisodePlan("training", 0, START, ROUNDS, STEP)
+            driver = LocalDriver(TERMS, homes().values(), "solar")
+            await play_episode(plan, driver, listeners=[keeper], recorder=recorder)
         return perf_counter() - began, keeper.transactions
 
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from participants.devices.battery import Battery
 from participants.home import Home
-
 from trex_market.core.book import by_priority
 from trex_market.core.errors import RefusalCode
 from trex_market.core.market import Market
@@ -42,7 +41,7 @@ from trex_market.core.messages import (
 )
 from trex_market.engine import Engine
 from trex_market.participant import EpisodeStart, MarketInfo, Participant, Strategy
-from trex_market.simulation.local import LocalDriver
+from trex_market.simulation.local import LocalRounds
 
 STEP = 900
 """Length of a slot, in seconds."""
@@ -370,7 +369,7 @@ class Neighbourhood:
         opened = terms(rule, **others)
         engine = Engine()
         self._outbox = engine.listen()
-        self._driver = LocalDriver(engine, opened, homes, START, "solar")
+        self._driver = LocalRounds(engine, opened, homes, START, "solar")
         self.market = engine.market
         self.info = MarketInfo(opened.market_id, opened.step, opened.close_steps, opened.timezone)
         for one in homes:

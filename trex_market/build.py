@@ -7,21 +7,26 @@ once; then it makes participants and episodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from trex_market.config import Config, ParticipantConfig
 from trex_market.core.clearing import make_rule
-from trex_market.core.errors import ConfigError, InputError, MissingExtraError, TrexError
+from trex_market.core.errors import ConfigError, InputError, MissingExtraError, TrexError, unknown_name
 from trex_market.core.messages import OpenMarket
 from trex_market.participant import Participant, Strategy
 from trex_market.plugins import PARTICIPANTS, STORAGES, STRATEGIES, find, fitting_options
 from trex_market.profiles import Profile, ProfileSource, open_source
 from trex_market.profiles.prices import read_price_series
+from trex_market.rounds import EpisodePlan
 from trex_market.simulation.curriculum import Curriculum
-from trex_market.simulation.run import EpisodePlan
+from trex_market.storage.address import parse_address
+
+MAX_SHOWN = 20
+"""How many problems an error shows."""
 
 BASELINE = "baseline"
 TRAINING = "training"
@@ -75,18 +80,19 @@ class Study:
             make_rule(config.market.type)
         with self._check("market.grid.price_file"):
             self.terms: OpenMarket = self._open_command()
-        for participant_id, section in config.participants.items():
-            with self._check(f"participants.{participant_id}.trader"):
-                self._strategy(section)
+        for participant_id in config.participants:
             with self._check(f"participants.{participant_id}"):
-                self._participant(participant_id, section, TRAINING)
+                make_participant(config, participant_id, TRAINING)
         self._profiles: dict[int, dict[str, Profile]] = {}
         with self._check("study.profiles_db_location"):
             self._source.participants()
             for start in config.study.start_times():
                 self._read_profiles(start)
+        with self._check("study.output_db_location"):
+            if config.study.output_db_location is not None:
+                parse_address(config.study.output_db_location)
         if self._problems:
-            raise ConfigError("\n".join(self._problems))
+            raise ConfigError(_listed(self._problems))
 
     @contextmanager
     def _check(self, field: str) -> Iterator[None]:
@@ -134,7 +140,15 @@ class Study:
             starts = list(dict.fromkeys(starts))
         curriculum = Curriculum(self._lessons() if simulation == TRAINING else {})
         return [
-            EpisodePlan(simulation, episode, start, study.rounds, curriculum.parameters(episode))
+            EpisodePlan(
+                simulation,
+                episode,
+                start,
+                study.rounds,
+                study.time_step_size,
+                curriculum.parameters(episode),
+                self._profiles[start],
+            )
             for episode, start in enumerate(starts)
         ]
 
@@ -152,35 +166,9 @@ class Study:
     def participants(self, simulation: str) -> dict[str, Participant]:
         """Make the participants of a simulation; in the baseline none of them trades."""
         return {
-            participant_id: self._participant(participant_id, section, simulation)
-            for participant_id, section in self.config.participants.items()
+            participant_id: make_participant(self.config, participant_id, simulation)
+            for participant_id in self.config.participants
         }
-
-    def _participant(self, participant_id: str, section: ParticipantConfig, simulation: str) -> Participant:
-        make = find(PARTICIPANTS, section.type, self.base)
-        strategy = (
-            find(STRATEGIES, BASELINE, self.base)() if simulation == BASELINE else self._strategy(section)
-        )
-        battery = None
-        if section.storage is not None:
-            options = section.storage.model_dump(exclude={"type"})
-            battery = _made(find(STORAGES, section.storage.type, self.base), options)
-        participant: Participant = make(
-            participant_id, strategy, seed=self.config.study.seed, battery=battery
-        )
-        return participant
-
-    def _strategy(self, section: ParticipantConfig) -> Strategy:
-        trader = section.trader
-        make = find(STRATEGIES, trader.type, self.base)
-        options = {**trader.options}
-        for name in ("bid_price", "ask_price"):
-            if getattr(trader, name) is not None:
-                options[name] = getattr(trader, name)
-        strategy: Strategy = _made(make, fitting_options(make, options, TREX_TRADER_KEYS, trader.type))
-        if not callable(getattr(strategy, "decide", None)):
-            raise ConfigError(f"strategy {trader.type!r} has no method decide(view)")
-        return strategy
 
     # ------------------------------------------------------------ profiles
 
@@ -190,10 +178,6 @@ class Study:
         if not location:
             raise ConfigError('it says nothing; name a file, a database, or "packaged:semiurban"')
         return open_source(location, base=self.base)
-
-    def profiles(self, start: int) -> Mapping[str, Profile]:
-        """Return each participant's profile for the episode that starts at a moment."""
-        return self._profiles[start]
 
     def _read_profiles(self, start: int) -> None:
         if start in self._profiles:
@@ -210,14 +194,73 @@ class Study:
                 profiles[participant_id] = _scaled(read, section.load.scale, section.generation.scale)
 
 
+def _listed(problems: Sequence[str]) -> str:
+    """Put problems on a line each; a hundred homes may have the same one."""
+    more = len(problems) - MAX_SHOWN
+    return "\n".join([*problems[:MAX_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+
+
+def make_participant(config: Config, participant_id: str, simulation: str) -> Participant:
+    """Make one of a config's participants.
+
+    Args:
+        config: the config.
+        participant_id: which.
+        simulation: in the baseline nobody trades.
+
+    Raises:
+        ConfigError: if there is no such participant, or it names what there is not.
+    """
+    section = config.participants.get(participant_id)
+    if section is None:
+        raise ConfigError(unknown_name("participant", participant_id, config.participants))
+    base = config.source.parent
+    make = find(PARTICIPANTS, section.type, base)
+    strategy = find(STRATEGIES, BASELINE, base)() if simulation == BASELINE else _strategy(section, base)
+    battery = None
+    if section.storage is not None:
+        options = section.storage.model_dump(exclude={"type"})
+        battery = _made(find(STORAGES, section.storage.type, base), options)
+    participant: Participant = make(participant_id, strategy, seed=config.study.seed, battery=battery)
+    return participant
+
+
+def _strategy(section: ParticipantConfig, base: Path) -> Strategy:
+    trader = section.trader
+    options = {**trader.options}
+    for name in ("bid_price", "ask_price"):
+        if getattr(trader, name) is not None:
+            options[name] = getattr(trader, name)
+    return make_strategy(trader.type, options, base)
+
+
+def make_strategy(name: str, options: Mapping[str, Any], base: Path) -> Strategy:
+    """Make a strategy.
+
+    Args:
+        name: short, or "module:Class".
+        options: for its constructor.
+        base: where a module may lie, besides the current folder.
+
+    Raises:
+        ConfigError: if there is none of this name, or it does not take the options.
+    """
+    make = find(STRATEGIES, name, base)
+    strategy: Strategy = _made(make, fitting_options(make, options, TREX_TRADER_KEYS, name))
+    if not callable(getattr(strategy, "decide", None)):
+        raise ConfigError(f"strategy {name!r} has no method decide(view)")
+    return strategy
+
+
 def _made(make: Any, options: Mapping[str, Any]) -> Any:
     """Call a constructor; what it does not like is the config's mistake."""
     try:
         return make(**options)
-    except InputError:
+    except (InputError, MissingExtraError):
         raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{make.__name__} cannot be made of {dict(options)}: {error}") from error
+    except (Exception, SystemExit) as error:
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise ConfigError(f"{make.__name__}({given}) raised {type(error).__name__}: {error}") from error
 
 
 def _scaled(profile: Profile, load_scale: float, generation_scale: float) -> Profile:

@@ -9,9 +9,10 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from enum import StrEnum
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -26,6 +27,14 @@ app = typer.Typer(
 )
 
 Result = TypeVar("Result")
+
+
+class Transport(StrEnum):
+    """How participants are reached."""
+
+    LOCAL = "local"
+    SOCKETIO = "socketio"
+
 
 DatabaseOption = Annotated[
     str | None,
@@ -73,8 +82,14 @@ def run(
     days: DaysOption = None,
     seed: SeedOption = None,
     record: Annotated[str | None, typer.Option("--record", help="full, participant or none.")] = None,
+    transport: Annotated[
+        Transport, typer.Option("--transport", help="local, or socketio: a client each over real sockets.")
+    ] = Transport.LOCAL,
+    processes: Annotated[bool, typer.Option("--processes", help="With socketio: a process each.")] = False,
 ) -> None:
     """Run a config's simulations, and show and record what comes of them."""
+    if processes and transport is Transport.LOCAL:
+        raise InputError("--processes goes with --transport socketio")
     overrides = {
         "study.simulations": simulation or None,
         "study.generations": episodes,
@@ -82,23 +97,114 @@ def run(
         "study.seed": seed,
         "study.record": record,
     }
-    _run(config, out, database, overrides)
+    _run(config, out, database, overrides, "processes" if processes else transport.value)
 
 
-def _run(config: Path, out: Path | None, database: str | None, overrides: dict[str, Any]) -> None:
+def _run(
+    config: Path, out: Path | None, database: str | None, overrides: dict[str, Any], transport: str = "local"
+) -> None:
     from trex_market.build import Study
     from trex_market.config import load_config
     from trex_market.run import StudyRun, new_directory
     from trex_market.terminal import TerminalDisplay
+    from trex_market.transport import REACH
 
     given = {key: value for key, value in overrides.items() if value is not None}
     loaded = load_config(config, overrides=given)
     study = Study(loaded)
     display = TerminalDisplay()
-    url = database or loaded.study.output_db_location
+    url = loaded.study.output_db_location if database is None else database
     directory = new_directory(loaded.study.name, out)
-    outcome = _await(StudyRun(study, directory, url, display).run())
+    outcome = _await(StudyRun(study, directory, url, display, REACH[transport]).run())
     display.outcome(outcome)
+
+
+@app.command()
+def serve(
+    config: Annotated[Path, typer.Argument(help="YAML, or JSON with comments.")],
+    host: Annotated[str | None, typer.Option("--host", help="Instead of the config's.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Instead of the config's.")] = None,
+    database: DatabaseOption = None,
+    out: OutOption = None,
+    episodes: Annotated[int | None, typer.Option("--episodes", help="Instead of the config's.")] = None,
+    days: DaysOption = None,
+    seed: SeedOption = None,
+    open_to_all: Annotated[
+        bool, typer.Option("--open", help="Let participants without a token in, from other machines too.")
+    ] = False,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate; then HTTPS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key.")] = None,
+) -> None:
+    """Open the market for participants elsewhere, and run a simulation with them."""
+    from trex_market.build import Study
+    from trex_market.config import load_config
+    from trex_market.run import StudyRun, new_directory
+    from trex_market.serving import Serving, server_settings
+    from trex_market.terminal import TerminalDisplay
+
+    overrides = {
+        "study.generations": episodes,
+        "study.days": days,
+        "study.seed": seed,
+        "server.host": host,
+        "server.port": port,
+        "server.open": open_to_all or None,
+    }
+    loaded = load_config(
+        config, overrides={key: value for key, value in overrides.items() if value is not None}
+    )
+    study = Study(loaded)
+    display = TerminalDisplay()
+    certificate = (str(tls_cert), str(tls_key) if tls_key else None) if tls_cert else None
+    settings = server_settings(loaded, certificate)
+    directory = new_directory(loaded.study.name, out)
+    serving = Serving(settings, directory, display.say)
+    outcome = _await(
+        StudyRun(study, directory, database or loaded.study.output_db_location, display, serving.reach).run()
+    )
+    display.outcome(outcome)
+
+
+@app.command()
+def join(
+    url: Annotated[str, typer.Argument(help="The server's, e.g. http://127.0.0.1:3100.")],
+    participant: Annotated[str, typer.Option("--participant", metavar="ID", help="As whom.")],
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", metavar="NAME", help='Short name, or "module:Class".')
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Take strategy, options and battery from a config.")
+    ] = None,
+    simulation: Annotated[str, typer.Option("--simulation", help="With --config.")] = "training",
+    token: Annotated[
+        str | None, typer.Option("--token", envvar="TREX_MARKET_TOKEN", help="Proves who it is.")
+    ] = None,
+    seed: SeedOption = None,
+) -> None:
+    """Take part in a market as one participant, until it ends; load and generation come from the server."""
+    from trex_market.joining import joined_participant
+
+    client = joined_participant(url, participant, strategy, config, simulation, token, seed)
+    _await(client.run())
+
+
+@app.command()
+def token(
+    participant: Annotated[str, typer.Argument(help="Whose, or `operator`.")] = "operator",
+) -> None:
+    """Make a token: what its owner keeps, and the hash for the config."""
+    from secrets import token_urlsafe
+
+    from trex_market.server.doorkeeper import token_hash
+
+    secret = token_urlsafe(24)
+    typer.echo(f"token (for {participant}; it is shown only now): {secret}")
+    key = (
+        "server.operator_token_sha256"
+        if participant == "operator"
+        else f"participants.{participant}.token_sha256"
+    )
+    typer.echo(f"{key}: {token_hash(secret)}")
 
 
 @app.command()
@@ -171,7 +277,10 @@ def _await(work: Coroutine[Any, Any, Result]) -> Result:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         return await work
 
-    return asyncio.run(terminable())
+    try:
+        return asyncio.run(terminable())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _stop("interrupted; what was recorded until now is kept", 130)
 
 
 def main() -> None:
@@ -184,10 +293,8 @@ def main() -> None:
         _stop(f"error: {error}", 2)
     except TrexError as error:
         _stop(f"failed: {error}", 1)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        _stop("interrupted; what was recorded until now is kept", 130)
 
 
-def _stop(message: str, status: int) -> None:
+def _stop(message: str, status: int) -> NoReturn:
     sys.stderr.write(message + "\n")
     raise SystemExit(status)

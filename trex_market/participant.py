@@ -44,6 +44,26 @@ class MarketInfo(msgspec.Struct, frozen=True):
     timezone: str
 
 
+class Series(Protocol):
+    """Load and generation per slot, from `start` on; see `trex_market.profiles.Profile`."""
+
+    @property
+    def start(self) -> int:
+        """Start of the first slot, UNIX seconds."""
+
+    @property
+    def step(self) -> int:
+        """Length of a slot, in seconds."""
+
+    @property
+    def load(self) -> Sequence[int]:
+        """Wh used in each slot."""
+
+    @property
+    def generation(self) -> Mapping[str, Sequence[int]]:
+        """Source -> Wh generated in each slot."""
+
+
 class EpisodeStart(msgspec.Struct, frozen=True):
     """An episode begins.
 
@@ -52,12 +72,18 @@ class EpisodeStart(msgspec.Struct, frozen=True):
         simulation: "baseline", "training" or "validation"; "realtime" on the wall clock.
         market: the market's terms.
         parameters: what the curriculum sets from now on.
+        start: of the first round, UNIX seconds.
+        rounds: how many; None in real time.
+        profile: the participant's load and generation; None for what it had before.
     """
 
     episode: int
     simulation: str
     market: MarketInfo
     parameters: dict[str, object] = {}
+    start: int = 0
+    rounds: int | None = None
+    profile: Series | None = None
 
 
 class Announcement(msgspec.Struct, frozen=True):

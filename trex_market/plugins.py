@@ -16,8 +16,14 @@ from trex_market.core.errors import ConfigError, unknown_name
 STRATEGIES = "trex_market.strategies"
 PARTICIPANTS = "trex_market.participants"
 STORAGES = "trex_market.storages"
+CLIENTS = "trex_market.clients"
 
-KINDS = {STRATEGIES: "strategy", PARTICIPANTS: "participant type", STORAGES: "storage type"}
+KINDS = {
+    STRATEGIES: "strategy",
+    PARTICIPANTS: "participant type",
+    STORAGES: "storage type",
+    CLIENTS: "client",
+}
 
 TREX_NAMES = {"basic_trader": "basic", "baseline_agent": "baseline"}
 """What TREX-Core calls strategies that are here under another name."""
@@ -50,7 +56,7 @@ def _by_path(kind: str, name: str, base: Path) -> Callable[..., Any]:
     with _importable(base, Path.cwd()):
         try:
             module = importlib.import_module(module_name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(
                 f"{kind} {name!r}: the module {module_name!r} cannot be imported "
                 f"({type(error).__name__}: {error}); it is looked for in {base} and {Path.cwd()}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +113,16 @@ async def replay_file(path: Path, database_url: str | None, out: Path | None) ->
         writer = Writer(database, run_id, collector.terms.market_id)
         writer.hear(opened)
         try:
-            for _ in lines:
-                collector.lines += 1
-                if collector.lines % LINES_PER_WRITE == 0:
-                    writer.hear(collector.take())
-                    await writer.keep_up()
+            try:
+                await _record_all(lines, collector, writer)
+            finally:
+                writer.hear(collector.take())
+                await writer.close()
             status = "finished"
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            status = "interrupted"
+            raise
         finally:
-            writer.hear(collector.take())
-            await writer.close()
             await database.finish_run(run_id, status, int(time.time()))
         return Replayed(
             collector.lines,
@@ -130,6 +133,15 @@ async def replay_file(path: Path, database_url: str | None, out: Path | None) ->
             database.name,
             run_id,
         )
+
+
+async def _record_all(lines: Iterator[str], collector: _Collector, writer: Writer) -> None:
+    for _ in lines:
+        collector.lines += 1
+        if collector.lines % LINES_PER_WRITE == 0:
+            writer.hear(collector.take())
+            await writer.keep_up()
+            await asyncio.sleep(0)  # lets a signal in
 
 
 def _run_record(path: Path, terms: OpenMarket) -> RunRecord:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -25,9 +25,9 @@ from trex_market.analysis.totals import Totals
 from trex_market.build import BASELINE, Study
 from trex_market.config import dump_yaml
 from trex_market.core.errors import InputError
-from trex_market.participant import Participant
 from trex_market.recording import Recording
-from trex_market.simulation.run import EpisodePlan, Recorder, play_episode
+from trex_market.rounds import EpisodePlan
+from trex_market.simulation.run import Driver, Recorder, play_episode
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord, RunStatus
 
@@ -36,6 +36,13 @@ DATABASE_FILE = "market.db"
 RUN_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
+
+NAME_LENGTH = 50
+"""So many characters of a study's name go into that of a directory; file systems take 255 bytes."""
+
+
+Reach = Callable[[Study, str], AbstractAsyncContextManager[Driver]]
+"""Returns the driver of a study's simulation, for as long as the context lasts."""
 
 
 class Display(Protocol):
@@ -92,19 +99,36 @@ def new_directory(study_name: str, chosen: Path | None) -> Path:
     Raises:
         InputError: if it holds a run, or cannot be made.
     """
-    stem = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in study_name)
-    directory = chosen or Path("runs") / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    number = 2
-    while chosen is None and directory.exists():
-        directory = directory.with_name(f"{directory.name.rpartition('.')[0] or directory.name}.{number}")
-        number += 1
-    if (directory / CONFIG_FILE).exists():
-        raise InputError(f"{directory}: holds a run already; name another directory with --out, or remove it")
+    directory = chosen or Path("runs") / _directory_name(study_name)
     try:
+        if chosen is None:
+            return _make_new(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        if (directory / CONFIG_FILE).exists():
+            raise InputError(
+                f"{directory}: holds a run already; name another directory with --out, or remove it"
+            )
     except OSError as error:
         raise InputError(f"{directory}: cannot be made: {error.strerror}") from error
     return directory
+
+
+def _directory_name(study_name: str) -> str:
+    stem = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in study_name)
+    return f"{stem[:NAME_LENGTH]}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _make_new(directory: Path) -> Path:
+    """Make a directory, with a number after its name if there is one already."""
+    numbered, number = directory, 1
+    while True:
+        try:
+            numbered.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            numbered = directory.with_name(f"{directory.name}.{number}")
+        else:
+            return numbered
 
 
 class StudyRun:
@@ -115,12 +139,18 @@ class StudyRun:
         directory: where; see `new_directory`.
         database_url: instead of a file in the directory.
         display: shows how far it is.
+        reach: finds the participants of a simulation, see `trex_market.transport`.
     """
 
-    def __init__(self, study: Study, directory: Path, database_url: str | None, display: Display) -> None:
+    def __init__(
+        self, study: Study, directory: Path, database_url: str | None, display: Display, reach: Reach
+    ) -> None:
+        self._reach = reach
         self._study = study
         self._directory = directory
-        self._url = database_url or f"sqlite+aiosqlite:///{directory / DATABASE_FILE}"
+        if database_url is None:
+            database_url = f"sqlite+aiosqlite:///{directory / DATABASE_FILE}"
+        self._url = database_url
         self._display = display
         self._run_ids: list[str] = []
         self._baselines: dict[int, Totals] = {}
@@ -133,15 +163,16 @@ class StudyRun:
             StrategyError: if a participant's strategy fails.
             StorageError: if the database cannot be used.
         """
-        (self._directory / CONFIG_FILE).write_text(dump_yaml(self._study.config), encoding="utf-8")
         began = time.perf_counter()
         async with await Database.open(self._url) as database:
+            # Not before: without a database there is no run that a second attempt could be in the way of.
+            (self._directory / CONFIG_FILE).write_text(dump_yaml(self._study.config), encoding="utf-8")
             for simulation in self._study.simulations:
-                participants = self._study.participants(simulation)
-                for plan in self._study.episodes(simulation):
-                    totals = await self._episode(database, plan, participants)
-                    if simulation == BASELINE:
-                        self._baselines[plan.start] = totals
+                async with self._reach(self._study, simulation) as driver:
+                    for plan in self._study.episodes(simulation):
+                        totals = await self._episode(database, plan, driver)
+                        if simulation == BASELINE:
+                            self._baselines[plan.start] = totals
             seconds = time.perf_counter() - began
             baseline = self._baselines.get(plan.start) if simulation != BASELINE else None
             summary = summarise(totals, baseline)
@@ -166,21 +197,15 @@ class StudyRun:
         await write_report(database, self._run_ids[-1], summary, self._study.config.study.timezone, path)
         return path
 
-    async def _episode(
-        self, database: Database, plan: EpisodePlan, participants: Mapping[str, Participant]
-    ) -> Totals:
+    async def _episode(self, database: Database, plan: EpisodePlan, driver: Driver) -> Totals:
         """Play and record an episode; its run is marked for what became of it."""
-        for participant_id, profile in self._study.profiles(plan.start).items():
-            use = getattr(participants[participant_id], "use", None)
-            if use is not None:
-                use(profile)
         run_id = await database.start_run(self._run_record(plan))
         self._run_ids.append(run_id)
         totals = Totals()
         status: RunStatus = "failed"
         try:
             async with self._recording(database, run_id) as recorder:
-                await self._play(plan, participants, totals, recorder)
+                await self._play(plan, driver, totals, recorder)
             status = "finished"
         except (asyncio.CancelledError, KeyboardInterrupt):
             status = "interrupted"
@@ -190,11 +215,7 @@ class StudyRun:
         return totals
 
     async def _play(
-        self,
-        plan: EpisodePlan,
-        participants: Mapping[str, Participant],
-        totals: Totals,
-        recorder: Recorder | None,
+        self, plan: EpisodePlan, driver: Driver, totals: Totals, recorder: Recorder | None
     ) -> None:
         label = f"{plan.simulation} {plan.episode}" if plan.episode else plan.simulation
         with self._display.episode(label, plan.rounds) as show:
@@ -203,15 +224,7 @@ class StudyRun:
                 self._rounds += rounds
                 show(rounds, totals.last_price)
 
-            await play_episode(
-                plan,
-                self._study.terms,
-                participants,
-                default_source=self._study.config.market.default_bid_source,
-                listeners=[totals],
-                recorder=recorder,
-                progress=progress,
-            )
+            await play_episode(plan, driver, listeners=[totals], recorder=recorder, progress=progress)
 
     def _recording(self, database: Database, run_id: str) -> Recording:
         config = self._study.config

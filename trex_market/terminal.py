@@ -69,6 +69,10 @@ class TerminalDisplay:
         """Say that something is wrong outside of the market, and that it goes on."""
         self._console.print(f"[yellow]{message}[/yellow]", highlight=False)
 
+    def say(self, message: str) -> None:
+        """Say something."""
+        self._console.print(message, soft_wrap=True, highlight=False)
+
     def outcome(self, outcome: Outcome) -> None:
         """Show a run's figures, its speed and where everything is."""
         self.summary(outcome.summary)

@@ -207,6 +207,13 @@ def test_overrides_replace_the_file_before_it_is_checked() -> None:
     )
 
 
+def test_overrides_are_left_as_they_were() -> None:
+    trader: dict[str, object] = {"type": "basic"}
+    overrides = {"participants.home_01.trader": trader, "participants.home_01.trader.bid_price": 0.1}
+    assert load_config_text(SMALL, "x.yaml", overrides).participants["home_01"].trader.bid_price == 0.1
+    assert trader == {"type": "basic"}
+
+
 def test_a_wrong_override_is_told_as_the_option() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config_text(
@@ -353,6 +360,11 @@ def test_time_of_use_in_another_order_is_the_same_unless_it_overlaps() -> None:
     january, february, both = '"1": {"5": 0.1}', '"2": {"5": 0.2}', '"1, 2": {"5": 0.3}'
     assert with_tou(january, february) == with_tou(february, january)
     assert with_tou(january, both) != with_tou(both, january)
+    assert with_tou(january, both) == with_tou(january, '"2": {"5": 0.3}')
+
+
+def test_zero_has_no_sign() -> None:
+    assert config(small("0.069", "-0.0")).hash == config(small("0.069", "0")).hash
 
 
 def test_the_hash_is_the_same_in_each_process() -> None:

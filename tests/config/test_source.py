@@ -115,6 +115,7 @@ def test_comments_leave_lines_and_columns_alone() -> None:
     text = '{ // one\n\t"a": 1, /* two\n lines */ "b": [1,\t2,], # three\n"c": "/*//#\t",\n}'
     plain = without_comments(text)
     assert len(plain) == len(text)
+    assert plain.count("\t") == 1  # the one inside of a string
     assert [len(line) for line in plain.split("\n")] == [len(line) for line in text.split("\n")]
     assert plain.index('"b"') == text.index('"b"')
     source = read_source(text, "x", comments=True)

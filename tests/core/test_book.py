@@ -75,7 +75,15 @@ offers = st.tuples(
 
 def orders_of(drawn: list[tuple[str, int, str, int, int]]) -> list[Order]:
     return [
-        order("bid" if side == "bid" else "ask", price, quantity, who, time=START + time, sequence=n, name=f"o{n}")
+        order(
+            "bid" if side == "bid" else "ask",
+            price,
+            quantity,
+            who,
+            time=START + time,
+            sequence=n,
+            name=f"o{n}",
+        )
         for n, (side, price, who, time, quantity) in enumerate(drawn)
     ]
 
@@ -97,7 +105,9 @@ def test_the_order_of_arrival_does_not_count(
 
 
 def test_the_dearer_bid_and_the_cheaper_ask_come_first() -> None:
-    bids, asks = book([(1, 5, "ann"), (3, 5, "bob"), (2, 5, "cid")], [(3, 5, "ann"), (1, 5, "bob"), (2, 5, "cid")])
+    bids, asks = book(
+        [(1, 5, "ann"), (3, 5, "bob"), (2, 5, "cid")], [(3, 5, "ann"), (1, 5, "bob"), (2, 5, "cid")]
+    )
     assert [bid.price for bid in bids] == [3, 2, 1]
     assert [ask.price for ask in asks] == [1, 2, 3]
 
@@ -135,7 +145,12 @@ def test_with_equal_lots_the_id_counts() -> None:
 def test_what_is_added_can_be_found_and_removed_once() -> None:
     book, bid = Book(), order("bid", 5, 1, "ann", name="o1")
     book.add(bid)
-    assert (len(book), book.find("o1"), book.open_orders("ann"), book.open_orders("bob")) == (1, bid, [bid], [])
+    assert (len(book), book.find("o1"), book.open_orders("ann"), book.open_orders("bob")) == (
+        1,
+        bid,
+        [bid],
+        [],
+    )
     assert book.remove("o1") is bid
     assert (len(book), book.find("o1"), book.was_used("o1"), book.was_used("o2")) == (0, None, True, False)
     with pytest.raises(KeyError):

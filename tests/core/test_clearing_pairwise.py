@@ -54,7 +54,8 @@ def test_pairs_are_those_of_the_description(
     rule: str, fits: Fits, bids: list[Offer], asks: list[Offer]
 ) -> None:
     matches = cleared(rule, bids, asks)
-    expected = pairs(*queue([*sum(book(bids, asks), [])], START), fits)
+    by_priority = book(bids, asks)
+    expected = pairs(*queue(by_priority[0] + by_priority[1], START), fits)
     met = [(m.bid.order_id, m.ask.order_id) for m in matches for _ in range(m.quantity)]
     assert met == expected
     assert len({(m.bid.order_id, m.ask.order_id) for m in matches}) == len(matches)  # no pair is split
@@ -73,7 +74,9 @@ def test_what_always_holds(rule: str, fits: Fits, bids: list[Offer], asks: list[
         used[m.ask.order_id] += m.quantity
     left = [[o for o in side if o.quantity > used[o.order_id]] for side in book(bids, asks)]
     assert all(used[o.order_id] <= o.quantity for side in book(bids, asks) for o in side)
-    tradable = [(b, a) for b in left[0] for a in left[1] if fits(b, a) and b.participant_id != a.participant_id]
+    tradable = [
+        (b, a) for b in left[0] for a in left[1] if fits(b, a) and b.participant_id != a.participant_id
+    ]
     assert tradable == []
 
 
@@ -102,7 +105,12 @@ def test_equal_price_alone_is_equal_price_alone() -> None:
 
 def test_the_next_ask_is_tried_where_the_first_is_ones_own() -> None:
     matches = cleared("MicroTE3", [(9, 4, "a"), (8, 4, "b")], [(1, 3, "a"), (2, 3, "b"), (3, 9, "c")])
-    assert said(matches) == [("a", "b", 3, 2, 9), ("a", "c", 1, 3, 9), ("b", "a", 3, 1, 8), ("b", "c", 1, 3, 8)]
+    assert said(matches) == [
+        ("a", "b", 3, 2, 9),
+        ("a", "c", 1, 3, 9),
+        ("b", "a", 3, 1, 8),
+        ("b", "c", 1, 3, 8),
+    ]
 
 
 def test_own_prices_leave_the_spread_to_the_operator() -> None:
@@ -147,7 +155,7 @@ class CountedId(str):
 BOOKS: dict[str, Callable[[int], tuple[list[Offer], list[Offer]]]] = {
     "one owner of all front asks": lambda n: (
         [(9, 1, CountedId("a"))] * n,
-        [(1, 1, CountedId("a"))] * n + [(2, 1, CountedId("b"))] * n,
+        [(1 + i // n, 1, CountedId("ab"[i // n])) for i in range(2 * n)],
     ),
     "all of one owner": lambda n: ([(9, 1, CountedId("a"))] * n, [(1, 1, CountedId("a"))] * n),
     "owners in turn": lambda n: (

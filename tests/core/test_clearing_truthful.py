@@ -135,9 +135,12 @@ def test_one_pair_is_three_quarters_efficient() -> None:
 
 
 @pytest.mark.parametrize(
-    ("m", "books", "efficiency", "kept"), [(2, 6000, 0.823, 0.012), (5, 3000, 0.947, 0.096), (10, 1500, 0.984, 0.157)]
+    ("m", "books", "efficiency", "kept"),
+    [(2, 6000, 0.823, 0.012), (5, 3000, 0.947, 0.096), (10, 1500, 0.984, 0.157)],
 )
-def test_efficiency_and_surplus_are_those_of_theory(m: int, books: int, efficiency: float, kept: float) -> None:
+def test_efficiency_and_surplus_are_those_of_theory(
+    m: int, books: int, efficiency: float, kept: float
+) -> None:
     chance = random.Random(m)
     efficient = realised = auctioneer = 0
     for _ in range(books):
@@ -167,5 +170,7 @@ def test_own_crossing_orders_are_set_off_first() -> None:
 
 
 def test_an_unknown_rule_names_those_that_there_are() -> None:
-    with pytest.raises(InputError, match=r"unknown clearing rule 'mcaffe'\. Did you mean 'mcafee'\? There are: .*uniform"):
+    with pytest.raises(
+        InputError, match=r"unknown clearing rule 'mcaffe'\. Did you mean 'mcafee'\? There are: .*uniform"
+    ):
         make_rule("mcaffe")

@@ -118,7 +118,9 @@ def units(prices: list[int], side: str) -> list[Offer]:
         ([9, 8, 7, 4], [2, 3, 4, 12], (4, 7, 3), 15),
     ],
 )
-def test_worked_books(values: list[int], costs: list[int], interval: tuple[int, int, int], gains: int) -> None:
+def test_worked_books(
+    values: list[int], costs: list[int], interval: tuple[int, int, int], gains: int
+) -> None:
     values, costs = [v * MICRO for v in values], [c * MICRO for c in costs]
     bids, asks = units(values, "b"), units(costs, "s")
     low, high, quantity = core_interval(*book(bids, asks))

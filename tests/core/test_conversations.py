@@ -67,7 +67,10 @@ def shuffled(commands: list[Command], seed: int) -> list[Command]:
         run = list(group)
         if is_order:
             senders = [command.participant_id for command in run if isinstance(command, SubmitOrder)]
-            own = {name: iter([c for c in run if isinstance(c, SubmitOrder) and c.participant_id == name]) for name in senders}
+            own = {
+                name: iter([c for c in run if isinstance(c, SubmitOrder) and c.participant_id == name])
+                for name in senders
+            }
             chance.shuffle(senders)
             run = [next(own[name]) for name in senders]
         arrived += run

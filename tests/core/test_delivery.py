@@ -83,7 +83,9 @@ def some_contracts(draw: st.DrawFn) -> list[Contract]:
     return drawn
 
 
-grid_prices = st.builds(GridPrices, st.integers(-2, 2).map(100_000 .__mul__), st.integers(-2, 3).map(100_000 .__mul__))
+grid_prices = st.builds(
+    GridPrices, st.integers(-2, 2).map((100_000).__mul__), st.integers(-2, 3).map((100_000).__mul__)
+)
 shortfalls = st.sampled_from(["penalty", "replacement"])
 
 
@@ -138,7 +140,9 @@ def test_deemed_readings_deliver_all_contracts_and_nothing_else(contracts: list[
 
 
 def test_all_that_can_be_delivered_is() -> None:
-    rows = delivered([contract("a", "b", 10)], {"a": reading(generation={"solar": 10}), "b": reading(need=10)})
+    rows = delivered(
+        [contract("a", "b", 10)], {"a": reading(generation={"solar": 10}), "b": reading(need=10)}
+    )
     assert lines(rows) == [("delivery", 10, "a", "b", "solar", PRICE)]
     (row,) = rows
     assert (row.time_creation, row.time_purchase, row.time_consumption) == (START, START, START + STEP)

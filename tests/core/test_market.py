@@ -13,30 +13,19 @@ from trex_market.core.messages import (
     CancelOrder,
     ChangeRejected,
     Command,
-    Contract,
     Contracted,
-    Delivered,
     EndRound,
     EndTurn,
-    Event,
     Join,
-    Joined,
-    MeterAccepted,
-    MeterReading,
-    MeterRejected,
     OpenMarket,
     Order,
     OrderAccepted,
     OrderCancelled,
-    OrderRejected,
     OrderReplaced,
     ReplaceOrder,
     ReportMeter,
-    RoundEnded,
-    RoundStarted,
     StartRound,
     SubmitOrder,
-    TurnsEnded,
 )
 from trex_market.core.units import MAX_PRICE, MAX_QUANTITY
 
@@ -53,8 +42,8 @@ COMMANDS: dict[type, Command] = {
     EndTurn: EndTurn("ann"),
     EndRound: EndRound(slot(1)),
 }
-ANY_TIME = {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter}
-EXPECTED = {
+ANY_TIME: set[type] = {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter}
+EXPECTED: dict[Phase, set[type]] = {
     Phase.CLOSED: {OpenMarket},
     Phase.BETWEEN: {StartRound} | ANY_TIME,
     Phase.ROUND: {EndTurn, EndRound} | ANY_TIME,
@@ -108,7 +97,12 @@ def test_a_market_that_cannot_be_opened_stays_closed(others: dict[str, Any]) -> 
 
 @pytest.mark.parametrize(
     "wrong",
-    [StartRound(slot(1) + 1, STEP), StartRound(slot(1), STEP + 1), StartRound(slot(0), STEP), StartRound(slot(-1), STEP)],
+    [
+        StartRound(slot(1) + 1, STEP),
+        StartRound(slot(1), STEP + 1),
+        StartRound(slot(0), STEP),
+        StartRound(slot(-1), STEP),
+    ],
     ids=str,
 )
 def test_a_round_that_cannot_start_changes_nothing(wrong: StartRound) -> None:
@@ -186,7 +180,9 @@ def test_orders_at_the_limits_are_accepted(fields: dict[str, Any]) -> None:
     assert event.order.source in {"bess", "solar"}
 
 
-@pytest.mark.parametrize(("price", "accepted"), [(49_999, False), (50_000, True), (90_000, True), (90_001, False)])
+@pytest.mark.parametrize(
+    ("price", "accepted"), [(49_999, False), (50_000, True), (90_000, True), (90_001, False)]
+)
 def test_prices_keep_the_floor_and_the_cap(price: int, *, accepted: bool) -> None:
     dialogue = Dialogue("ann", price_floor=50_000, price_cap=90_000)
     event = dialogue.bids("ann", 5, price)
@@ -249,7 +245,13 @@ def test_an_order_can_be_replaced_by_its_owner_alone_and_stands_if_that_is_refus
         assert refused(dialogue.hears(command, ChangeRejected)) is code
     assert dialogue.market.open_orders("ann") == [bid]
     new = dialogue.hears(ReplaceOrder(name, "ann", 6, 7, START + 1), OrderReplaced).order
-    assert (new.order_id, new.quantity, new.price, new.time, new.slot_start) == (name, 6, 7, START + 1, bid.slot_start)
+    assert (new.order_id, new.quantity, new.price, new.time, new.slot_start) == (
+        name,
+        6,
+        7,
+        START + 1,
+        bid.slot_start,
+    )
     assert dialogue.market.open_orders("ann") == [new]
 
 
@@ -267,6 +269,9 @@ def test_after_the_gate_nothing_can_be_changed() -> None:
     dialogue = Dialogue("ann")
     bid = accepted_bid(dialogue, "ann", 5, 5)
     dialogue.starts_round(1)
-    for command in (CancelOrder(bid.order_id, "ann", slot(1)), ReplaceOrder(bid.order_id, "ann", 6, 6, slot(1))):
+    for command in (
+        CancelOrder(bid.order_id, "ann", slot(1)),
+        ReplaceOrder(bid.order_id, "ann", 6, 6, slot(1)),
+    ):
         assert refused(dialogue.hears(command, ChangeRejected)) is RefusalCode.UNKNOWN_ORDER
     assert refused(dialogue.bids("ann", 5, 5, order_id=bid.order_id)) is RefusalCode.MALFORMED

@@ -48,13 +48,13 @@ def test_a_slot_is_cleared_when_the_round_starts_in_which_it_is_last_settle(clos
 
 
 def test_pools_are_cleared_dispatch_first_then_by_name() -> None:
-    dialogue = Dialogue("ann bob", sources={"wind": False, "hydro": True, "solar": False, "bess": True})
-    for source in ("wind", "solar", "hydro", "bess"):
+    dialogue = Dialogue("ann bob", sources={"wind": False, "tank": True, "solar": False, "bess": True})
+    for source in ("wind", "solar", "tank", "bess"):
         dialogue.bids("ann", 5, 5, source=source)
         dialogue.asks("bob", 5, 5, source=source)
     dialogue.starts_round(1)
     (cleared,) = dialogue.heard(Contracted)
-    assert [c.energy_source for c in cleared.contracts] == ["bess", "hydro", "solar", "wind"]
+    assert [c.energy_source for c in cleared.contracts] == ["bess", "tank", "solar", "wind"]
     assert [c.id for c in cleared.contracts] == sorted(c.id for c in cleared.contracts)
 
 
@@ -127,7 +127,9 @@ def test_the_last_reading_counts() -> None:
     delivered, ended = dialogue.ends_round()
     assert ended == RoundEnded(slot(2))
     assert isinstance(delivered, Delivered)
-    assert [(r.kind, r.quantity, r.time_purchase) for r in delivered.transactions] == [("delivery", 10, slot(2))]
+    assert [(r.kind, r.quantity, r.time_purchase) for r in delivered.transactions] == [
+        ("delivery", 10, slot(2))
+    ]
 
 
 def test_a_silent_meter_is_deemed_to_say_what_the_contracts_say() -> None:

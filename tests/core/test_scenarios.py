@@ -65,7 +65,12 @@ def played(path: Path) -> tuple[list[Event], set[str]]:
 
 
 def test_all_presets_are_there() -> None:
-    assert {path.stem.rpartition("_")[0] for path in SCENARIOS} >= {"microte", "microte2", "microte3", "microte3b"}
+    assert {path.stem.rpartition("_")[0] for path in SCENARIOS} >= {
+        "microte",
+        "microte2",
+        "microte3",
+        "microte3b",
+    }
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
@@ -83,7 +88,9 @@ def test_a_scenario_ends_as_expected(path: Path) -> None:
     transactions = [transaction_record(row) for event in delivered for row in event.transactions]
     assert rejected == set(expected["rejected"])
     assert not [event for event in events if isinstance(event, MeterRejected)]
-    assert multiset(contracts, expected["contracts"]) == multiset(expected["contracts"], expected["contracts"])
+    assert multiset(contracts, expected["contracts"]) == multiset(
+        expected["contracts"], expected["contracts"]
+    )
     assert multiset(transactions, expected["transactions"]) == multiset(
         expected["transactions"], expected["transactions"]
     )

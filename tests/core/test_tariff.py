@@ -92,7 +92,12 @@ def test_the_fee_applies_to_time_of_use_too() -> None:
 def test_the_first_match_in_file_order_counts() -> None:
     tou = {"9": {"8": 0.1}, "8,9": {"8,9": 0.2, "9": 0.3}}
     terms = GridTerms(price=0.069, tou=tou)
-    assert [sells_at(terms, at(2016, 9, 5, hour)) for hour in (7, 8, 9, 10)] == [69_000, 100_000, 200_000, 69_000]
+    assert [sells_at(terms, at(2016, 9, 5, hour)) for hour in (7, 8, 9, 10)] == [
+        69_000,
+        100_000,
+        200_000,
+        69_000,
+    ]
     backwards = GridTerms(price=0.069, tou=dict(reversed(tou.items())))
     assert sells_at(backwards, at(2016, 9, 5, 8)) == 200_000
 

@@ -84,7 +84,14 @@ def test_however_large_a_price_is_it_is_converted(dollars: float) -> None:
 
 @pytest.mark.parametrize(
     ("price", "expected"),
-    [("0.069", 69_000), ("0.14490", 144_900), ("0.00005", 0), ("0.00015", 200), ("-0.00015", -200), ("1", MICRO)],
+    [
+        ("0.069", 69_000),
+        ("0.14490", 144_900),
+        ("0.00005", 0),
+        ("0.00015", 200),
+        ("-0.00015", -200),
+        ("1", MICRO),
+    ],
 )
 def test_grid_prices_are_rounded_to_four_decimals_half_even(price: str, expected: int) -> None:
     assert grid_price(Fraction(price)) == expected
@@ -92,7 +99,9 @@ def test_grid_prices_are_rounded_to_four_decimals_half_even(price: str, expected
 
 @given(st.integers(-(10**9), 10**9))
 def test_grid_prices_agree_with_decimal(millionths: int) -> None:
-    assert Fraction(grid_price(Fraction(millionths, MICRO)), MICRO) == half_even(Fraction(millionths, MICRO), 4)
+    assert Fraction(grid_price(Fraction(millionths, MICRO)), MICRO) == half_even(
+        Fraction(millionths, MICRO), 4
+    )
 
 
 def test_a_float_is_read_exactly_as_written() -> None:

@@ -80,7 +80,9 @@ def test_contracts_are_seen_by_their_parties_alone() -> None:
 
 def test_transactions_are_seen_by_their_parties_alone() -> None:
     strategies = {"ann": Scripted(buying), "bob": Scripted(selling), "cid": Scripted()}
-    place = Neighbourhood(*(home(name, s, LOAD, SUN if name == "bob" else None) for name, s in strategies.items()))
+    place = Neighbourhood(
+        *(home(name, s, LOAD, SUN if name == "bob" else None) for name, s in strategies.items())
+    )
     place.plays(5)
     ledger = [row for event in place.heard(Delivered)[:-1] for row in event.transactions]
     assert {row.kind for row in ledger} >= {"delivery", "supply", "self_consumption"}
@@ -167,7 +169,9 @@ def test_an_episode_begins_with_all_as_at_first() -> None:
 
 
 def test_orders_are_answered_and_numbered_by_participant() -> None:
-    strategy = Scripted(lambda view: Decision([bid(0, 5, view.round.next_settle), bid(7, 5, view.round.next_settle)]))
+    strategy = Scripted(
+        lambda view: Decision([bid(0, 5, view.round.next_settle), bid(7, 5, view.round.next_settle)])
+    )
     place = Neighbourhood(home("ann", strategy, LOAD))
     place.plays(2)
     assert [event.order_id for event in place.heard(OrderRejected)] == ["ann-1", "ann-3"]
@@ -188,13 +192,23 @@ def failing(view: View) -> Decision:
         (failing, None, "raised ZeroDivisionError: division by zero"),
         (lambda _: None, None, "answered with None, which is not a Decision"),
         (lambda _: [], None, r"answered with \[\], which is not a Decision"),
-        (lambda view: Decision([bid(1.5, 5, view.round.next_settle)]), None, "raised TypeError"),
+        (lambda view: Decision([bid(cast("Any", 1.5), 5, view.round.next_settle)]), None, "raised TypeError"),
         (lambda view: Decision(battery={view.round.time: 5}), None, "planned a battery, but there is none"),
-        (lambda view: Decision(battery={view.round.time: 1.5}), Battery(1_000, 9_000), "planned 1.5 for slot"),
-        (lambda _: Decision(battery=cast("Any", {"now": 1})), Battery(1_000, 9_000), "planned 1 for slot 'now'"),
+        (
+            lambda view: Decision(battery={view.round.time: cast("Any", 1.5)}),
+            Battery(1_000, 9_000),
+            "planned 1.5 for slot",
+        ),
+        (
+            lambda _: Decision(battery=cast("Any", {"now": 1})),
+            Battery(1_000, 9_000),
+            "planned 1 for slot 'now'",
+        ),
     ],
 )
-def test_a_broken_strategy_is_named_with_slot_and_error(decide: Any, battery: Battery | None, said: str) -> None:
+def test_a_broken_strategy_is_named_with_slot_and_error(
+    decide: Any, battery: Battery | None, said: str
+) -> None:
     strategy: Strategy = Scripted(decide)
     place = Neighbourhood(home("ann", strategy, LOAD, battery=battery))
     with pytest.raises(StrategyError, match=rf"strategy Scripted of 'ann' {said}.*\(round at {START}\)"):

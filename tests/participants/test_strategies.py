@@ -77,7 +77,9 @@ class Watched:
         assert all(order.quantity > 0 and order.price >= 0 for order in orders)
 
 
-def village(make: Callable[[], Strategy], *, batteries: bool, seed: int = 1) -> tuple[Neighbourhood, list[Watched]]:
+def village(
+    make: Callable[[], Strategy], *, batteries: bool, seed: int = 1
+) -> tuple[Neighbourhood, list[Watched]]:
     """Six homes, half of them with sun, on a tariff that varies by the hour."""
     chance = random.Random(seed)
     watched = [Watched(make()) for _ in range(6)]
@@ -120,7 +122,10 @@ def test_without_batteries_perfect_forecasts_are_delivered_in_full(name: str) ->
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_run_can_be_repeated(name: str) -> None:
-    assert village(STRATEGIES[name], batteries=True)[0].events == village(STRATEGIES[name], batteries=True)[0].events
+    assert (
+        village(STRATEGIES[name], batteries=True)[0].events
+        == village(STRATEGIES[name], batteries=True)[0].events
+    )
 
 
 # ---------------------------------------------------------------- one by one
@@ -150,18 +155,24 @@ def test_zero_intelligence_stays_within_the_grids_prices() -> None:
 
 
 def test_a_ramp_goes_from_one_grid_price_to_the_other() -> None:
-    bids = [order for order in orders_of(LinearRamp(ramp_steps=5), 500, 0, rounds=5) if order.slot_start == slot(6)]
+    bids = [
+        order
+        for order in orders_of(LinearRamp(ramp_steps=5), 500, 0, rounds=5)
+        if order.slot_start == slot(6)
+    ]
     assert [bid.price for bid in bids] == [100_000, 125_000, 150_000, 175_000, 200_000]
-    asks = [order for order in orders_of(LinearRamp(ramp_steps=5), 0, 500, rounds=5) if order.slot_start == slot(6)]
+    asks = [
+        order
+        for order in orders_of(LinearRamp(ramp_steps=5), 0, 500, rounds=5)
+        if order.slot_start == slot(6)
+    ]
     assert [ask.price for ask in asks] == [200_000, 175_000, 150_000, 125_000, 100_000]
 
 
 @pytest.mark.parametrize(("dear", "trades"), [(1.2, False), (1.24, True), (2.0, True)])
 def test_arbitrage_is_done_only_if_it_gains(dear: float, *, trades: bool) -> None:
     """A cycle gains iff p2/p1 > 1/efficiency^2, here 1.2346."""
-    series = tuple(
-        (slot(n), 50_000, round(100_000 * (dear if n // 4 % 2 else 1))) for n in range(60)
-    )
+    series = tuple((slot(n), 50_000, round(100_000 * (dear if n // 4 % 2 else 1))) for n in range(60))
     battery = Battery(1_000, 4_000, efficiency=0.9)
     strategy = BatteryArbitrage()
     place = Neighbourhood(home("ann", strategy, [0] * 60, battery=battery), grid=GridTerms(series=series))
@@ -170,13 +181,17 @@ def test_arbitrage_is_done_only_if_it_gains(dear: float, *, trades: bool) -> Non
 
 
 def test_contracts_between_two_homes_are_met_from_a_battery() -> None:
-    seller = home("sam", Basic(0.2, 0.1, charge_hours=()), [0] * 20, battery=Battery(4_000, 4_000, initial_charge=600))
+    seller = home(
+        "sam", Basic(0.2, 0.1, charge_hours=()), [0] * 20, battery=Battery(4_000, 4_000, initial_charge=600)
+    )
     buyer = home("ann", Basic(0.2, 0.1), [100] * 20)
     place = Neighbourhood(seller, buyer)
     place.plays(5)
     made = [contract for event in place.heard(Contracted) for contract in event.contracts]
     assert {contract.energy_source for contract in made} == {"bess"}
-    delivered = [row for event in place.heard(Delivered) for row in event.transactions if row.kind == "delivery"]
+    delivered = [
+        row for event in place.heard(Delivered) for row in event.transactions if row.kind == "delivery"
+    ]
     assert [row.quantity for row in delivered] == [100] * 3
 
 

@@ -61,7 +61,7 @@ async def write_report(database: Database, run_id: str, summary: Summary, timezo
         "trex_market": run.version,
     }
     page = await asyncio.to_thread(html_page, run.study, about, summary, figures)
-    path.write_text(page, encoding="utf-8")
+    await asyncio.to_thread(path.write_text, page, encoding="utf-8")
 
 
 async def _find_run(database: Database, run_id: str) -> RunRecord:

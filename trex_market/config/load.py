@@ -146,6 +146,8 @@ def _load(text: str, name: str, file: Path, overrides: Mapping[str, object]) -> 
                 mistakes.append(Mistake(_line(written, source, options), written, message))
     else:
         if not mistakes:
+            places = {_written(path, moved): line for path, line in source.lines.items()}
+            config.remember_places({path_text(path): f"{name}:{line}" for path, line in places.items()})
             return config
     raise ConfigError(_report(name, mistakes, options))
 

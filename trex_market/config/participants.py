@@ -15,6 +15,7 @@ from trex_market.config.values import (
     Scale,
     Section,
     Share,
+    TokenHash,
     check_printable,
     default_if_empty,
     number,
@@ -100,6 +101,7 @@ class ParticipantConfig(Section):
         generation: how its generation is scaled.
         storage: its battery; None for none.
         profile: name in the profile source; None for the participant's id.
+        token_sha256: hash of its token, see `trex-market token`; None for none.
     """
 
     type: Annotated[str, AfterValidator(check_printable)] = "Residential"
@@ -108,6 +110,7 @@ class ParticipantConfig(Section):
     generation: Annotated[ScaledConfig, default_if_empty({})] = ScaledConfig()
     storage: Annotated[StorageConfig | None, BeforeValidator(lambda storage: storage or None)] = None
     profile: OptionalText = None
+    token_sha256: TokenHash | None = None
 
 
 def _check_any(participants: dict[str, ParticipantConfig]) -> dict[str, ParticipantConfig]:

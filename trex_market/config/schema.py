@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
@@ -17,7 +17,16 @@ from trex_market.config.market import MarketConfig
 from trex_market.config.participants import Participants
 from trex_market.config.study import StudyConfig
 from trex_market.config.training import TrainingConfig
-from trex_market.config.values import Section, check_printable, default_if_empty, found, number, whole, wrong
+from trex_market.config.values import (
+    Section,
+    TokenHash,
+    check_printable,
+    default_if_empty,
+    found,
+    number,
+    whole,
+    wrong,
+)
 
 Ignored = Annotated[object, Field(exclude=True)]
 """What TREX's configs may hold and means nothing here."""
@@ -39,11 +48,23 @@ class ServerConfig(Section):
         host: name or address to listen at.
         port: 1 to 65535.
         turn_timeout_s: how long a round waits for a participant in a simulation, in seconds.
+        silence: what then happens: `wait` for it, `skip` it (its reading is deemed), or `stop`.
+        second_connection: whether a second connection with the same id is refused, or takes over.
+        open: whether participants without a token are let in, also from other machines.
+        operator_token_sha256: hash of the operator's token, see `trex-market token`.
+        max_requests_per_round: of a participant; orders count one each.
+        max_open_orders: of a participant, at one time.
     """
 
     host: Annotated[str, default_if_empty("127.0.0.1"), AfterValidator(check_printable)] = "127.0.0.1"
     port: Annotated[int, whole(least=1, most=65_535), BeforeValidator(_port)] = 3100
     turn_timeout_s: Annotated[float, number("s", least=0, most=86_400, above=True)] = 10.0
+    silence: Literal["wait", "skip", "stop"] = "skip"
+    second_connection: Literal["refuse", "take_over"] = "refuse"
+    open: bool = False
+    operator_token_sha256: TokenHash | None = None
+    max_requests_per_round: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
+    max_open_orders: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
 
 
 class Config(Section):
@@ -68,6 +89,7 @@ class Config(Section):
     participants: Participants
 
     _source: Path = PrivateAttr(default=Path())
+    _places: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:
         """Take the file's path from the validation context."""
@@ -78,6 +100,16 @@ class Config(Section):
     def source(self) -> Path:
         """The file that it comes from."""
         return self._source
+
+    def remember_places(self, places: dict[str, str]) -> None:
+        """Keep where each key stands ("file:line"), for what is found wrong later on."""
+        self._places = places
+
+    def where(self, key: str) -> str:
+        """Return where a key (dotted), or the nearest one around it that is there, stands: "file:line"."""
+        while key and key not in self._places:
+            key = key.rpartition(".")[0]
+        return self._places.get(key, str(self._source))
 
     @property
     def hash(self) -> str:

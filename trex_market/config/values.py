@@ -177,6 +177,13 @@ def check_participant_id(text: str) -> str:
     return text
 
 
+def check_token_hash(text: str) -> str:
+    """Check that a text is a SHA-256 in hexadecimal."""
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise wrong("must be the SHA-256 of a token, 64 hexadecimal digits; `trex-market token` makes both")
+    return text
+
+
 def check_timezone(text: str) -> str:
     """Refuse a time zone that there is not."""
     try:
@@ -206,6 +213,9 @@ Name = Annotated[str, AfterValidator(check_name)]
 
 ParticipantId = Annotated[str, AfterValidator(check_participant_id)]
 """A name that is not reserved."""
+
+TokenHash = Annotated[str, AfterValidator(check_token_hash)]
+"""SHA-256 of a token, in hexadecimal."""
 
 TimeZone = Annotated[str, default_if_empty("UTC"), AfterValidator(check_timezone)]
 """IANA name of a time zone."""

@@ -62,6 +62,10 @@ class Book:
         """Return a participant's open orders, in order of submission."""
         return [order for order in self._open.values() if order.participant_id == participant_id]
 
+    def slots(self) -> dict[int, list[Order]]:
+        """Return all open orders by slot, in order of submission."""
+        return {start: list(self._slots[start].values()) for start in sorted(self._slots)}
+
     def close(self, slot_start: int) -> list[Order]:
         """Take all orders of a slot out, and drop those of earlier slots: their gates are closed too."""
         for earlier in [start for start in self._slots if start < slot_start]:

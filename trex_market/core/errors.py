@@ -9,6 +9,8 @@
     ├── ProtocolError         a message that cannot be taken; carries a `RefusalCode`
     ├── PhaseError            a command that the market's phase does not allow
     ├── StrategyError         a strategy raised; says whose, for which slot and why
+    ├── ParticipantError      a participant does not come, or stays silent
+    ├── SimulationStoppedError  an operator ended the simulation
     └── StorageError          the database cannot be used
 
 A *refusal* (an order with a closed gate, say) is not an exception but an event
@@ -94,6 +96,14 @@ class PhaseError(TrexError):
 
 class StrategyError(TrexError):
     """A strategy raised or answered with something that is not a decision."""
+
+
+class ParticipantError(TrexError):
+    """A participant does not come, or stays silent, and the run cannot go on without it."""
+
+
+class SimulationStoppedError(TrexError):
+    """An operator ended the simulation; what was recorded stays."""
 
 
 class StorageError(TrexError):

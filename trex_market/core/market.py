@@ -91,6 +91,15 @@ class Market:
         """Return a participant's open orders, in order of submission."""
         return self._book.open_orders(participant_id)
 
+    @property
+    def acting(self) -> frozenset[str]:
+        """Ids of those who have not ended their turn in this round."""
+        return frozenset(self._acting)
+
+    def open_slots(self) -> dict[int, list[Order]]:
+        """Return all open orders by slot, in order of submission."""
+        return self._book.slots()
+
     def handle(self, command: Command) -> list[Event]:  # noqa: C901, PLR0911 - one case for each command
         """Change the market as told.
 

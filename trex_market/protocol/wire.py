@@ -6,6 +6,7 @@ An interval is ``[start, end]``. A request that is refused is answered with
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -410,3 +411,20 @@ ANSWERS: dict[str, type[Message]] = {
     "subscribe": Result,
 }
 """Request -> the answer to it."""
+
+
+class WireJson:
+    """JSON for Socket.IO: structs are encoded as they are; NaN and infinities are read, to be refused by name."""
+
+    @staticmethod
+    def dumps(value: object, **_options: object) -> str:
+        """Encode."""
+        return msgspec.json.encode(value).decode()
+
+    @staticmethod
+    def loads(text: str | bytes, **_options: object) -> Any:
+        """Decode."""
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError("too deep") from None

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from trex_market.core.errors import StrategyError, TrexError
 from trex_market.core.messages import (
     CancelOrder,
-    Contract,
-    Contracted,
-    Delivered,
     EndRound,
     EndTurn,
     Event,
     Join,
+    MeterRejected,
     OpenMarket,
     ReportMeter,
-    RoundStarted,
     StartRound,
     Transaction,
 )
 from trex_market.engine import Engine, order_command
-from trex_market.participant import Announcement, NewOrder, Participant
+from trex_market.participant import Announcement, EpisodeStart, MarketInfo, NewOrder, Participant, Turn
+from trex_market.rounds import EpisodePlan, announced, delivered_by_party
 
 
-class LocalDriver:
-    """Plays the rounds of one episode.
+class LocalRounds:
+    """Plays the rounds of one episode, synchronously.
 
     Args:
         engine: a new one, its market still closed.
@@ -59,25 +58,24 @@ class LocalDriver:
         """
         engine = self._engine
         end = time + self._terms.step
-        contracts: dict[str, list[Contract]] = {}
-        for event in engine.submit(StartRound(time, self._terms.step)):
-            if isinstance(event, Contracted):
-                contracts = _by_party(event.contracts)
-            elif isinstance(event, RoundStarted):
-                round = event
+        round, contracts = announced(engine.submit(StartRound(time, self._terms.step)))
         delivered = self._delivered
         for participant in self._participants:
             name = participant.participant_id
             announcement = Announcement(round, contracts.get(name, ()), delivered.get(name, ()))
-            turn = participant.turn(announcement)
+            turn = _turn(participant, announcement)
             answers = (
                 self._ordered(name, turn.cancel, turn.orders, time) if turn.orders or turn.cancel else ()
             )
             participant.answered(answers)
             if turn.meter is not None:
-                engine.submit(ReportMeter(name, turn.meter, end))
+                (answer,) = engine.submit(ReportMeter(name, turn.meter, end))
+                if type(answer) is MeterRejected:
+                    raise StrategyError(
+                        f"participant {name!r} metered what cannot be: {answer.detail} (round at {time})"
+                    )
             engine.submit(EndTurn(name))
-        self._delivered = _delivered_by_party(engine.submit(EndRound(end)))
+        self._delivered = delivered_by_party(engine.submit(EndRound(end)))
 
     def _ordered(
         self, name: str, cancel: Sequence[str], orders: Sequence[NewOrder], time: int
@@ -94,23 +92,102 @@ class LocalDriver:
         return answers
 
 
-def _by_party(contracts: Sequence[Contract]) -> dict[str, list[Contract]]:
-    """Sort contracts by those whom they concern."""
-    parties: dict[str, list[Contract]] = {}
-    for contract in contracts:
-        parties.setdefault(contract.seller_id, []).append(contract)
-        parties.setdefault(contract.buyer_id, []).append(contract)
-    return parties
+def _turn(participant: Participant, announcement: Announcement) -> Turn:
+    """Let a participant act; whatever is wrong with its turn is its own mistake."""
+    name, when = participant.participant_id, f"round at {announcement.round.time}"
+    with _blamed(name, when):
+        turn = participant.turn(announcement)
+        for order in turn.orders:
+            if not _is_order(order):
+                raise StrategyError(
+                    f"participant {name!r} ordered {order!r}; orders are made by `bid` and `ask`, of whole "
+                    f"numbers ({when})"
+                )
+        for order_id in turn.cancel:
+            if type(order_id) is not str:
+                raise StrategyError(f"participant {name!r} cancelled {order_id!r}, which is no id ({when})")
+    return turn
 
 
-def _delivered_by_party(events: Sequence[Event]) -> dict[str, list[Transaction]]:
-    """Sort transactions by those whom they concern."""
-    parties: dict[str, list[Transaction]] = {}
-    for event in events:
-        if isinstance(event, Delivered):
-            for transaction in event.transactions:
-                seller_id, buyer_id = transaction.seller_id, transaction.buyer_id
-                parties.setdefault(seller_id, []).append(transaction)
-                if buyer_id != seller_id:
-                    parties.setdefault(buyer_id, []).append(transaction)
-    return parties
+def _is_order(order: object) -> bool:
+    return (
+        type(order) is NewOrder
+        and type(order.quantity) is type(order.price) is type(order.slot_start) is int
+        and (order.source is None or type(order.source) is str)
+    )
+
+
+class _blamed:  # noqa: N801 - reads as a verb
+    """Turn what goes wrong in a participant's code into an error that names it.
+
+    Args:
+        name: the participant's.
+        when: what was going on.
+    """
+
+    __slots__ = ("_name", "_when")
+
+    def __init__(self, name: str, when: str) -> None:
+        self._name = name
+        self._when = when
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, TrexError):
+            message = f"participant {self._name!r} raised {type(error).__name__}: {error} ({self._when})"
+            raise StrategyError(message) from error
+
+
+class LocalDriver:
+    """Plays episodes with participants of the same process.
+
+    Args:
+        terms: the market's terms.
+        participants: who takes part.
+        default_source: the pool of a bid that names no source.
+    """
+
+    def __init__(self, terms: OpenMarket, participants: Iterable[Participant], default_source: str) -> None:
+        self._terms = terms
+        self._participants = list(participants)
+        self._default_source = default_source
+
+    async def begin(self, plan: EpisodePlan, engine: Engine) -> None:
+        """Open the market in a new engine, and begin an episode with all participants."""
+        terms = self._terms
+        market = MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone)
+        for participant in self._participants:
+            start = EpisodeStart(
+                plan.episode,
+                plan.simulation,
+                market,
+                plan.parameters,
+                plan.start,
+                plan.rounds,
+                plan.profiles.get(participant.participant_id),
+            )
+            with _blamed(participant.participant_id, f"start of episode {plan.episode}"):
+                participant.start_episode(start)
+        self._rounds = LocalRounds(engine, terms, self._participants, plan.start, self._default_source)
+
+    async def play(self, time: int) -> None:
+        """Play the round that starts at a moment.
+
+        Raises:
+            StrategyError: if a participant's strategy fails.
+        """
+        self._rounds.play(time)
+
+    async def end(self, plan: EpisodePlan) -> None:
+        """End the episode with all participants."""
+        for participant in self._participants:
+            with _blamed(participant.participant_id, f"end of episode {plan.episode}"):
+                participant.end_episode()
+
+    def metrics(self) -> Iterator[tuple[str, str, float]]:
+        """Return what participants measured in the last round: id, name, value."""
+        for participant in self._participants:
+            for name, value in participant.metrics().items():
+                yield participant.participant_id, name, value

@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import Protocol
 
-import msgspec
-
-from trex_market.core.messages import GRID, Event, OpenMarket, RoundStarted
+from trex_market.core.messages import GRID, Event, RoundStarted
 from trex_market.core.units import dollars_from_price
 from trex_market.engine import Engine
-from trex_market.participant import EpisodeStart, MarketInfo, Participant
-from trex_market.simulation.local import LocalDriver
+from trex_market.rounds import EpisodePlan
 
 ROUNDS_PER_BREATH = 16
-"""Rounds between two looks at the outside: recording, progress, interrupts."""
+"""At most so many rounds between two looks at the outside: recording, progress, interrupts."""
+
+BREATH = 0.1
+"""And at most about so many seconds, where rounds take long."""
 
 
-class EpisodePlan(msgspec.Struct, frozen=True):
-    """One run through the study's time range.
+class Driver(Protocol):
+    """Plays rounds with participants, wherever they are."""
 
-    Args:
-        simulation: "baseline", "training" or "validation".
-        episode: its number, from 0.
-        start: start of the first round, UNIX seconds.
-        rounds: how many.
-        parameters: what the curriculum sets.
-    """
+    async def begin(self, plan: EpisodePlan, engine: Engine) -> None:
+        """Open the market in a new engine, and begin an episode with all participants."""
 
-    simulation: str
-    episode: int
-    start: int
-    rounds: int
-    parameters: dict[str, object] = {}
+    async def play(self, time: int) -> None:
+        """Play the round that starts at a moment.
+
+        Raises:
+            StrategyError: if a participant fails, and the run cannot go on without it.
+        """
+
+    async def end(self, plan: EpisodePlan) -> None:
+        """End the episode with all participants."""
+
+    def metrics(self) -> Iterable[tuple[str, str, float]]:
+        """Return what participants measured in the last round: id, name, value."""
 
 
 class Listener(Protocol):
@@ -59,21 +62,17 @@ Progress = Callable[[int], None]
 
 async def play_episode(
     plan: EpisodePlan,
-    terms: OpenMarket,
-    participants: Mapping[str, Participant],
+    driver: Driver,
     *,
-    default_source: str,
     listeners: Sequence[Listener] = (),
     recorder: Recorder | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Play an episode in-process.
+    """Play an episode.
 
     Args:
         plan: the episode.
-        terms: the market's terms.
-        participants: id -> participant.
-        default_source: the pool of a bid that names no source.
+        driver: plays its rounds.
         listeners: hear all events.
         recorder: hears all events, and what participants measure.
         progress: is told of rounds played.
@@ -82,38 +81,35 @@ async def play_episode(
         StrategyError: if a participant's strategy fails.
         StorageError: if the recorder gives up.
     """
-    market = MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone)
-    for participant in participants.values():
-        participant.start_episode(EpisodeStart(plan.episode, plan.simulation, market, plan.parameters))
     engine = Engine()
     outbox = engine.listen()
-    driver = LocalDriver(engine, terms, participants.values(), plan.start, default_source)
-    metering = [participant for participant in participants.values() if recorder and participant.metrics()]
+    await driver.begin(plan, engine)
     hearing = [*listeners, *([recorder] if recorder else [])]
+    played, next_breath = 0, monotonic() + BREATH
     for number in range(plan.rounds):
-        time = plan.start + number * terms.step
-        driver.play(time)
+        time = plan.start + number * plan.step
+        await driver.play(time)
         events = outbox.take()
         for listener in hearing:
             listener.hear(events)
         if recorder is not None:
-            _record_metrics(recorder, metering, time, events)
-        if number % ROUNDS_PER_BREATH == ROUNDS_PER_BREATH - 1 or number == plan.rounds - 1:
-            await (asyncio.sleep(0) if recorder is None else recorder.keep_up())
+            _record_metrics(recorder, driver, time, events)
+        played += 1
+        if played == ROUNDS_PER_BREATH or number == plan.rounds - 1 or monotonic() > next_breath:
+            await asyncio.sleep(0)  # lets a signal in, which a recorder with little to write would not
+            if recorder is not None:
+                await recorder.keep_up()
             if progress is not None:
-                progress(number % ROUNDS_PER_BREATH + 1)
-    for participant in participants.values():
-        participant.end_episode()
+                progress(played)
+            played, next_breath = 0, monotonic() + BREATH
+    await driver.end(plan)
 
 
-def _record_metrics(
-    recorder: Recorder, metering: Sequence[Participant], time: int, events: Sequence[Event]
-) -> None:
+def _record_metrics(recorder: Recorder, driver: Driver, time: int, events: Sequence[Event]) -> None:
     """Keep the grid's prices, and what participants measured besides the ledger."""
     for event in events:
         if type(event) is RoundStarted:
             recorder.metric(GRID, time, "sell_price", dollars_from_price(event.sell_price))
             recorder.metric(GRID, time, "buy_price", dollars_from_price(event.buy_price))
-    for participant in metering:
-        for name, value in participant.metrics().items():
-            recorder.metric(participant.participant_id, time, name, value)
+    for participant_id, name, value in driver.metrics():
+        recorder.metric(participant_id, time, name, value)

@@ -1,0 +1,119 @@
+"""The server: market, desk, conductor and sockets behind one aiohttp port."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from aiohttp import web
+
+from trex_market.core.errors import InputError
+from trex_market.core.messages import OpenMarket
+from trex_market.protocol import wire
+from trex_market.server.conductor import Conductor, Patience
+from trex_market.server.desk import Desk, Limits
+from trex_market.server.doorkeeper import Doorkeeper
+from trex_market.server.seats import Seats
+from trex_market.server.sockets import Sockets
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """Where the server listens and whom it lets in.
+
+    Args:
+        host: name or address to listen at.
+        port: 0 for any that is free.
+        token_hashes: participant id, or "operator", -> SHA-256 of the token, in hexadecimal.
+        is_open: whether those without a token are let in.
+        patience: how long participants are waited for.
+        limits: how much a participant may ask for.
+        default_source: the pool of a bid that names no source.
+        trex_database: where TREX-Core's participants may write tables of their own, an URL.
+        certificate: file of the TLS certificate; None for plain HTTP.
+        key: file of its key.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    token_hashes: Mapping[str, str] = {}
+    is_open: bool = True
+    patience: Patience = Patience()
+    limits: Limits = Limits()
+    default_source: str = "solar"
+    trex_database: str = ""
+    certificate: str | None = None
+    key: str | None = None
+
+
+class MarketServer:
+    """A market that participants join over Socket.IO; `conductor` drives its rounds.
+
+    Args:
+        terms: the market's terms.
+        participant_ids: who may take part.
+        settings: where it listens and whom it lets in.
+    """
+
+    def __init__(self, terms: OpenMarket, participant_ids: Iterable[str], settings: ServerSettings) -> None:
+        doorkeeper = Doorkeeper(settings.token_hashes, is_open=settings.is_open)
+        self._settings = settings
+        self._seats = Seats(participant_ids)
+        desk = Desk(terms, self._seats, doorkeeper, settings.limits, settings.default_source)
+        self.conductor = Conductor(desk, settings.patience, self._tell_status)
+        self._sockets = Sockets(desk, self.conductor, doorkeeper, settings.trex_database)
+        application = web.Application()
+        self._sockets.server.attach(application)
+        self._runner = web.AppRunner(application, access_log=None)
+        self.url = ""
+
+    async def _tell_status(self, status: wire.Status) -> None:
+        await self._sockets.tell_status(status)
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen.
+
+        Raises:
+            InputError: if the address is taken or not this machine's.
+        """
+        settings = self._settings
+        await self._runner.setup()
+        context = None
+        if settings.certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(settings.certificate, settings.key)
+        listener = _listener(settings.host, settings.port)
+        await web.SockSite(self._runner, listener, ssl_context=context).start()
+        port = listener.getsockname()[1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.url = f"{'https' if context else 'http'}://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # A moment for the last messages to go out: closing drops what is queued.
+        await asyncio.sleep(0)
+        await self._sockets.server.shutdown()
+        await self._runner.cleanup()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise InputError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+    return listener

@@ -1,0 +1,276 @@
+"""The desk: answers what participants ask for. Nothing here waits for the network."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from trex_market.core.errors import PhaseError, ProtocolError, RefusalCode
+from trex_market.core.messages import (
+    CancelOrder,
+    ChangeRejected,
+    Command,
+    EndTurn,
+    Event,
+    MeterRejected,
+    OpenMarket,
+    OrderAccepted,
+    OrderRejected,
+    ReplaceOrder,
+    ReportMeter,
+    TurnsEnded,
+)
+from trex_market.engine import Engine
+from trex_market.participant import MarketInfo
+from trex_market.protocol import wire
+from trex_market.protocol.answers import contract_message, market_terms, open_order
+from trex_market.protocol.requests import decoded, dollars, meter_reading, submit_order
+from trex_market.server.doorkeeper import Doorkeeper
+from trex_market.server.seats import Connection, Seat, Seats
+
+logger = logging.getLogger(__name__)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much a participant may ask for.
+
+    Args:
+        requests_per_round: orders count one each.
+        open_orders: at one time.
+        takes_over: whether a second connection with the same id takes the first one's place, or is refused.
+    """
+
+    requests_per_round: int = 1_000
+    open_orders: int = 1_000
+    takes_over: bool = False
+
+
+class Desk:
+    """Answers requests.
+
+    Args:
+        terms: the market's terms.
+        seats: the participants' places.
+        doorkeeper: checks tokens.
+        limits: how much a participant may ask for.
+        default_source: the pool of a bid that names no source.
+    """
+
+    def __init__(
+        self, terms: OpenMarket, seats: Seats, doorkeeper: Doorkeeper, limits: Limits, default_source: str
+    ) -> None:
+        self.seats = seats
+        self.terms = terms
+        self.engine: Engine | None = None
+        self.turns_ended: Callable[[], None] = lambda: None
+        self.faulty: Callable[[BaseException], None] = lambda _error: None
+        self._doorkeeper = doorkeeper
+        self._limits = limits
+        self._default_source = default_source
+        self._handlers: dict[str, Callable[[Seat, Any], wire.Message]] = {
+            "bid": lambda seat, data: self._order(seat, decoded(wire.OrderRequest, data), "bid"),
+            "ask": lambda seat, data: self._order(seat, decoded(wire.OrderRequest, data), "ask"),
+            "orders": self._orders,
+            "cancel": self._cancel,
+            "replace": self._replace,
+            "meter_data": self._meter,
+            "end_turn": self._end_turn,
+            "turn": self._turn,
+            "subscribe": self._subscribe,
+        }
+
+    # ------------------------------------------------------------ coming in
+
+    def check_join(self, request: wire.Join, sid: str) -> Seat:
+        """Check that somebody may take part, and return the place.
+
+        Raises:
+            ProtocolError: malformed (another version), unauthorised, unknown_participant.
+        """
+        if request.version.split(".", maxsplit=1)[0] != wire.VERSION.split(".", maxsplit=1)[0]:
+            detail = f"this server speaks version {wire.VERSION}, found {request.version}"
+            raise ProtocolError(RefusalCode.MALFORMED, detail)
+        if request.market_id not in (None, "", self.terms.market_id):
+            detail = f"this is the market {self.terms.market_id!r}, found {request.market_id!r}"
+            raise ProtocolError(RefusalCode.MALFORMED, detail)
+        seat = self.seats.find(request.participant_id)
+        if seat is None:
+            detail = f"{request.participant_id!r} is none of this market's participants"
+            raise ProtocolError(RefusalCode.UNKNOWN_PARTICIPANT, detail)
+        self._doorkeeper.check(request.participant_id, request.token)
+        seated = self.seats.of(sid)
+        if seated is not None and seated is not seat:
+            detail = f"this connection is {seated.participant_id!r} already"
+            raise ProtocolError(RefusalCode.UNAUTHORISED, detail)
+        other = seat.connection is not None and seat.connection.sid != sid
+        if other and not self._limits.takes_over:
+            detail = f"{request.participant_id!r} is connected already"
+            raise ProtocolError(RefusalCode.UNAUTHORISED, detail)
+        return seat
+
+    async def join(self, request: wire.Join, connection: Connection) -> wire.Joined:
+        """Give somebody a place, and tell where the market stands.
+
+        Raises:
+            ProtocolError: see `check_join`.
+        """
+        seat = self.check_join(request, connection.sid)
+        seat.wants_profile = request.profile
+        await self.seats.take(seat, connection)
+        orders = [] if self.engine is None else self.engine.market.open_orders(seat.participant_id)
+        terms = self.terms
+        market = MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone)
+        return wire.Joined(
+            version=wire.VERSION,
+            server_time=time.time(),
+            market=market_terms(market),
+            round=seat.round,
+            open_orders=[open_order(order, terms.step) for order in orders],
+            contracts=[contract_message(one) for slot in seat.contracts.values() for one in slot],
+            missed=seat.missed(request.last_event),
+            last_event=seat.last_event,
+        )
+
+    # ------------------------------------------------------------ requests
+
+    def answer(self, event: str, sid: str, data: object) -> wire.Message:
+        """Answer a request of a participant that has joined; a refusal is an answer, too.
+
+        Args:
+            event: the request.
+            sid: the connection that it came from.
+            data: as it came.
+        """
+        try:
+            handler = self._handlers.get(event)
+            if handler is None:
+                known = ", ".join(["join", *self._handlers])
+                raise ProtocolError(RefusalCode.MALFORMED, f"unknown event {event!r}; there are: {known}")
+            seat = self.seats.of(sid)
+            if seat is None:
+                raise ProtocolError(RefusalCode.UNAUTHORISED, "join first")
+            self._count(seat, 1)
+            return handler(seat, data)
+        except ProtocolError as error:
+            return refusal(error)
+        except PhaseError as error:
+            return wire.Result(ok=False, code=RefusalCode.WRONG_PHASE, detail=str(error))
+        except Exception as error:
+            # A fault of ours: the sender is told, and the market is stopped rather than left half changed.
+            logger.exception("a request could not be handled")
+            self.faulty(error)
+            return wire.Result(
+                ok=False, code=RefusalCode.WRONG_PHASE, detail="the market has a fault and stops"
+            )
+
+    def _count(self, seat: Seat, requests: int) -> None:
+        seat.requests += requests
+        if seat.requests > self._limits.requests_per_round:
+            detail = f"more than {self._limits.requests_per_round} requests in a round"
+            raise ProtocolError(RefusalCode.RATE_LIMITED, detail)
+
+    def _submit(self, command: Command) -> list[Event]:
+        if self.engine is None:
+            raise ProtocolError(RefusalCode.WRONG_PHASE, "no episode is running")
+        return self.engine.submit(command)
+
+    @property
+    def _now(self) -> int:
+        """The market's time: orders count as submitted at the start of the round."""
+        current = None if self.engine is None else self.engine.market.current
+        return 0 if current is None else current
+
+    def _order(self, seat: Seat, request: wire.OrderRequest, side: wire.Side) -> wire.OrderResult:
+        engine = self.engine
+        if engine is None:
+            raise ProtocolError(RefusalCode.WRONG_PHASE, "no episode is running")
+        name = seat.participant_id
+        order_id = engine.order_id(name)
+        command = submit_order(request, side, name, order_id, self._now, self._default_source)
+        if seat.open_orders >= self._limits.open_orders:
+            seat.open_orders = len(engine.market.open_orders(name))
+            if seat.open_orders >= self._limits.open_orders:
+                detail = f"more than {self._limits.open_orders} open orders"
+                raise ProtocolError(RefusalCode.RATE_LIMITED, detail)
+        outcome = engine.submit(command)[0]
+        if isinstance(outcome, OrderRejected):
+            return wire.OrderResult(ok=False, code=outcome.code, detail=outcome.detail, order_id=order_id)
+        assert isinstance(outcome, OrderAccepted)
+        seat.open_orders += 1
+        return wire.OrderResult(order_id=order_id, time_submission=outcome.order.time)
+
+    def _batched(self, seat: Seat, data: object) -> wire.OrderResult:
+        """Answer one order of several; that one is refused changes nothing for the others."""
+        try:
+            request = decoded(wire.SidedOrder, data)
+            return self._order(seat, request, request.side)
+        except ProtocolError as error:
+            return wire.OrderResult(ok=False, code=error.code, detail=error.detail)
+
+    def _orders(self, seat: Seat, data: object) -> wire.Answers:
+        batch = decoded(list[Any], data)
+        self._count(seat, len(batch))
+        return wire.Answers(results=[self._batched(seat, order) for order in batch])
+
+    def _cancel(self, seat: Seat, data: object) -> wire.Result:
+        return self._cancel_one(seat, decoded(wire.Cancel, data).order_id)
+
+    def _cancel_one(self, seat: Seat, order_id: str) -> wire.Result:
+        return changed(self._submit(CancelOrder(order_id, seat.participant_id, self._now))[0])
+
+    def _replace(self, seat: Seat, data: object) -> wire.Result:
+        request = decoded(wire.Replace, data)
+        price = dollars(request.price)
+        command = ReplaceOrder(request.order_id, seat.participant_id, request.quantity, price, self._now)
+        return changed(self._submit(command)[0])
+
+    def _meter(self, seat: Seat, data: object) -> wire.Result:
+        reading = meter_reading(decoded(wire.Meter, data))
+        outcome = self._submit(ReportMeter(seat.participant_id, reading, reading.slot_end))[0]
+        if isinstance(outcome, MeterRejected):
+            return wire.Result(ok=False, code=outcome.code, detail=outcome.detail)
+        return wire.Result()
+
+    def _end_turn(self, seat: Seat, _data: object) -> wire.Result:
+        seat.absent = False
+        seat.round = None
+        events = self._submit(EndTurn(seat.participant_id))
+        if events and isinstance(events[0], TurnsEnded):
+            self.turns_ended()
+        return wire.Result()
+
+    def _turn(self, seat: Seat, data: object) -> wire.TurnTaken:
+        turn = decoded(wire.Turn, data)
+        self._count(seat, len(turn.orders) + len(turn.cancel))
+        cancelled = [self._cancel_one(seat, order_id) for order_id in turn.cancel]
+        orders = [self._batched(seat, order) for order in turn.orders]
+        meter = None
+        if turn.meter is not None:
+            try:
+                meter = self._meter(seat, turn.meter)
+            except ProtocolError as error:
+                meter = refusal(error)
+        seat.metrics = turn.metrics
+        self._end_turn(seat, None)
+        return wire.TurnTaken(cancelled=cancelled, orders=orders, meter=meter)
+
+    def _subscribe(self, seat: Seat, data: object) -> wire.Result:
+        wanted = decoded(wire.Subscribe, data)
+        seat.trades, seat.depth = wanted.trades, wanted.depth
+        return wire.Result()
+
+
+def refusal(error: ProtocolError) -> wire.Result:
+    """Return the answer to a request that cannot be taken."""
+    return wire.Result(ok=False, code=error.code, detail=error.detail)
+
+
+def changed(outcome: Event) -> wire.Result:
+    """Return the answer to a cancellation or replacement."""
+    if isinstance(outcome, ChangeRejected):
+        return wire.Result(ok=False, code=outcome.code, detail=outcome.detail)
+    return wire.Result()

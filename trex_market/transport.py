@@ -1,0 +1,102 @@
+"""How a simulation's participants are reached: in this process, or each over a socket of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from trex_market.build import Study
+from trex_market.core.errors import ParticipantError
+from trex_market.plugins import CLIENTS, find
+from trex_market.run import Reach
+from trex_market.server.app import MarketServer, ServerSettings
+from trex_market.server.conductor import Conductor, Patience
+from trex_market.simulation.local import LocalDriver
+from trex_market.simulation.run import Driver
+
+JOIN_TIMEOUT_S = 60.0
+"""Our own clients are all there by then, or something is wrong."""
+
+Players = Callable[[Study, str, str], Iterable[Coroutine[Any, Any, None]]]
+"""Makes what plays the participants of a study's simulation in the market at an URL."""
+
+
+@asynccontextmanager
+async def _local(study: Study, simulation: str) -> AsyncIterator[Driver]:
+    participants = study.participants(simulation).values()
+    yield LocalDriver(study.terms, participants, study.config.market.default_bid_source)
+
+
+@asynccontextmanager
+async def _over_sockets(study: Study, simulation: str, play: Players) -> AsyncIterator[Driver]:
+    server = study.config.server
+    patience = Patience(server.turn_timeout_s, JOIN_TIMEOUT_S, server.silence)
+    settings = ServerSettings(patience=patience, default_source=study.config.market.default_bid_source)
+    async with MarketServer(study.terms, study.config.participants, settings) as market:
+        players = [asyncio.create_task(player) for player in play(study, simulation, market.url)]
+        for player in players:
+            player.add_done_callback(lambda ended: _watch(ended, market.conductor))
+        try:
+            yield market.conductor
+            await market.conductor.finish()
+            await asyncio.wait(players, timeout=JOIN_TIMEOUT_S)
+        finally:
+            for player in players:
+                player.cancel()
+            await asyncio.gather(*players, return_exceptions=True)
+
+
+def _watch(ended: asyncio.Task[None], conductor: Conductor) -> None:
+    """Stop the simulation with what broke a player."""
+    if not ended.cancelled() and ended.exception() is not None:
+        error = ended.exception()
+        assert error is not None
+        conductor.fail(error)
+
+
+def _clients(study: Study, simulation: str, url: str) -> Iterable[Coroutine[Any, Any, None]]:
+    client = find(CLIENTS, "socketio", study.base)
+    return [client(participant, url).run() for participant in study.participants(simulation).values()]
+
+
+def _processes(study: Study, simulation: str, url: str) -> Iterable[Coroutine[Any, Any, None]]:
+    return [_process(study, simulation, url, name) for name in study.config.participants]
+
+
+async def _process(study: Study, simulation: str, url: str, participant_id: str) -> None:
+    """Run a participant in a process of its own, until it ends."""
+    options = [
+        "--participant",
+        participant_id,
+        "--config",
+        str(study.config.source),
+        "--simulation",
+        simulation,
+    ]
+    seed = ["--seed", str(study.config.study.seed)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "trex_market", "join", url, *options, *seed, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+        raise
+    # One that was killed is silent from now on, which the config's policy is for; one that failed stops the run.
+    if process.returncode is not None and process.returncode > 0:
+        raise ParticipantError(
+            f"the process of {participant_id!r} failed: {said.decode(errors='replace').strip()}"
+        )
+
+
+REACH: dict[str, Reach] = {
+    "local": _local,
+    "socketio": lambda study, simulation: _over_sockets(study, simulation, _clients),
+    "processes": lambda study, simulation: _over_sockets(study, simulation, _processes),
+}
+"""In this process; over a socket each; in a process each."""
