@@ -2,6 +2,7 @@
 
 clearing    one slot of order objects through `Market`, beside sorting the same prices
 rounds      20 homes with the `basic` strategy, nothing recorded, beside the same calls of empty functions
+sockets     10 to 200 homes over Socket.IO, beside a bare python-socketio loop of the same messages
 recording   the same, all recorded to SQLite, beside a bare `executemany` of the same rows
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from bench_sockets import Tap, bare_rounds, market_rounds
 from rich.console import Console
 from rich.table import Table
 
@@ -48,12 +50,12 @@ TERMS = OpenMarket("bench", "MicroTE", 2, STEP, "Europe/Berlin", GridTerms(0.069
 Row = tuple[str, str, str, str]
 
 
-def homes() -> dict[str, Home]:
+def homes(count: int = HOMES) -> dict[str, Home]:
     """Make homes with loads at random, every third with photovoltaics by day."""
     chance = random.Random(1)  # noqa: S311 - no secret
     made = {}
-    for number in range(HOMES):
-        name = f"home_{number:02d}"
+    for number in range(count):
+        name = f"home_{number:03d}"
         load = [chance.randint(50, 800) for _ in range(ROUNDS)]
         sun = [max(0, 900 - 4 * (slot % 96 - 48) ** 2) for slot in range(ROUNDS)]
         home = Home(name, Basic(bid_price=0.14, ask_price=0.07))
@@ -159,6 +161,20 @@ def recording() -> list[Row]:
     ]
 
 
+def sockets() -> list[Row]:
+    """Play rounds over Socket.IO, server and clients in one process."""
+    rows = []
+    for count, played in ((10, 400), (20, 400), (50, 120), (200, 30)):
+        tap = Tap()
+        speed, joined = asyncio.run(market_rounds(TERMS, homes(count), START, played, tap))
+        bare = asyncio.run(bare_rounds(count, played, tap))
+        share = (
+            f"{100 * speed / bare:.0f} %; {1e6 / speed / count:,.0f} us a turn; all joined in {joined:.1f} s"
+        )
+        rows.append((f"Socket.IO, {count} homes", f"{speed:,.0f} rounds/s", f"{bare:,.0f} rounds/s", share))
+    return rows
+
+
 class _Keeper:
     def __init__(self) -> None:
         self.transactions: list[object] = []
@@ -186,6 +202,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "clearing": clearing,
     "rounds": rounds,
     "recording": recording,
+    "sockets": sockets,
 }
 
 

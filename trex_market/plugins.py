@@ -63,7 +63,11 @@ def _by_path(kind: str, name: str, base: Path) -> Callable[..., Any]:
             ) from error
     found: Callable[..., Any] | None = getattr(module, class_name, None)
     if found is None or not callable(found):
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        classes = [
+            key
+            for key, value in vars(module).items()
+            if inspect.isclass(value) and value.__module__ == module_name
+        ]
         raise ConfigError(f"{kind} {name!r}: {unknown_name('class', class_name, classes)}")
     return found
 

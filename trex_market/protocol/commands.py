@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -23,10 +23,18 @@ from trex_market.core.messages import (
     Transaction,
 )
 from trex_market.protocol.answers import contract_message, transaction_message
-from trex_market.protocol.requests import decoded, dollars, meter_reading, submit_order
+from trex_market.protocol.requests import (
+    EARLIEST,
+    LATEST,
+    decoded,
+    dollars,
+    meter_reading,
+    submit_order,
+)
 from trex_market.protocol.wire import Meter, OrderRequest
 
 Record = Mapping[str, Any]
+Moment = Annotated[int, msgspec.Meta(ge=EARLIEST, le=LATEST)]
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -38,7 +46,7 @@ class _Line(msgspec.Struct, frozen=True):
 class _Moment(msgspec.Struct, frozen=True):
     """What the lines of the round's clock have."""
 
-    time: int
+    time: Moment
     duration: int = 0
 
 
@@ -46,7 +54,7 @@ class _Sender(msgspec.Struct, frozen=True):
     """What the lines of a participant have."""
 
     participant_id: str
-    time: int
+    time: Moment
 
 
 class _OrderId(msgspec.Struct, frozen=True):

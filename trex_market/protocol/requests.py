@@ -15,6 +15,9 @@ from trex_market.protocol.wire import Meter, OrderRequest
 
 MessageT = TypeVar("MessageT")
 
+EARLIEST, LATEST = -(2**35), 2**37
+"""UNIX seconds, the years 881 and 6325; beyond them neither calendars nor databases follow."""
+
 _FIELD = re.compile(r"\$\.(\w+)|field `(\w+)`")
 
 _CODES = {
@@ -80,10 +83,12 @@ def submit_order(
         default_source: the pool of a bid that names no source.
 
     Raises:
-        ProtocolError: bad_price; unauthorised, if it is in another's name.
+        ProtocolError: bad_price; bad_slot, if it is beyond all calendars; unauthorised, if it is in another's name.
     """
     check_sender(request.participant_id, participant_id)
     start, end = request.time_delivery
+    if not EARLIEST <= start <= LATEST:
+        raise ProtocolError(RefusalCode.BAD_SLOT, f"a slot from {start} on is in no calendar")
     source = request.source or (default_source if side == "bid" else None)
     price = dollars(request.price)
     return SubmitOrder(order_id, participant_id, side, request.quantity, price, source, start, end, time)

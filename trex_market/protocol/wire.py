@@ -27,7 +27,7 @@ Seconds = Annotated[int, Meta(description="UNIX seconds")]
 SlotInterval = Annotated[Interval, Meta(description="a slot: [start, end], UNIX seconds")]
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What all messages have in common: unknown keys are passed over."""
 
 
