@@ -174,10 +174,10 @@ class BatteryView(Protocol):
     def scheduled(self, slot_start: int) -> int:
         """Return what is planned for a slot: positive into, negative out of the battery."""
 
-    def potential(self, slot_start: int) -> tuple[int, int]:
+    def potential(self, slot_start: int, also: Mapping[int, int] | None = None) -> tuple[int, int]:
         """Return how much could be discharged and charged in a slot, both at least 0.
 
-        Whatever is planned for other slots stays possible.
+        Whatever is planned for other slots, and for those in `also` (slot start -> Wh), stays possible.
         """
 
 

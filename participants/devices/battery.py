@@ -7,6 +7,8 @@ Discharging E Wh takes ``E / efficiency`` out, rounded up to a micro-Wh.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from trex_market.core.errors import InputError
 from trex_market.core.units import rounded
 
@@ -82,11 +84,22 @@ class Battery:
         """Return what is planned for a slot: positive into, negative out of the battery, in Wh."""
         return self._schedule.get(slot_start, 0)
 
-    def potential(self, slot_start: int) -> tuple[int, int]:
+    def potential(self, slot_start: int, also: Mapping[int, int] | None = None) -> tuple[int, int]:
         """Return how much could be discharged and charged in a slot, in Wh, both at least 0.
 
         Whatever is planned for other slots stays possible.
+
+        Args:
+            slot_start: the slot's start.
+            also: slot start -> Wh that is about to be planned besides.
         """
+        if also:
+            before = dict(self._schedule)
+            for other, energy in also.items():
+                self.schedule(other, energy)
+            potential = self.potential(slot_start)
+            self._schedule = before
+            return potential
         if slot_start < self._now:
             return 0, 0
         stored = self._stored

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from participants.strategies.common import balancing_energy, residual, residual_orders
 from trex_market.core.messages import BATTERY
 from trex_market.core.units import price_from_dollars
-from trex_market.participant import BatteryView, Decision, NewOrder, View, ask, bid
+from trex_market.participant import Decision, NewOrder, View, ask, bid
 
 DAYTIME = tuple(range(8, 17))
 """Hours in which the battery charges, unless the config names others."""
@@ -46,7 +46,9 @@ class Basic:
         cleared = view.round.last_settle
         plan = balancing_energy(view, cleared)
         plan = max(plan, 0) if self._charging(view, cleared) else min(plan, 0)
-        orders = self._battery_orders(view, battery, bid_price, ask_price)
+        # What was just planned is not there to be offered again.
+        potential = battery.potential(slot_start, {cleared: plan})
+        orders = self._battery_orders(view, potential, bid_price, ask_price)
         return Decision(orders, battery={cleared: plan})
 
     def _prices(self, view: View) -> tuple[int, int]:
@@ -60,11 +62,11 @@ class Basic:
         return view.local_hour(slot_start + view.round.step) in self._charge_hours
 
     def _battery_orders(
-        self, view: View, battery: BatteryView, bid_price: int, ask_price: int
+        self, view: View, potential: tuple[int, int], bid_price: int, ask_price: int
     ) -> list[NewOrder]:
         slot_start = view.round.next_settle
         need = residual(view, slot_start)
-        discharge, charge = battery.potential(slot_start)
+        discharge, charge = potential
         if self._charging(view, slot_start):
             wanted = need + charge
             return [bid(wanted, bid_price, slot_start)] if wanted > 0 else []

@@ -9,6 +9,7 @@ and highest that the grid has charged within a day.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 from participants.strategies.common import balancing_energy, residual, residual_orders, sold_from_battery
 from trex_market.core.errors import InputError
@@ -57,7 +58,7 @@ class BatteryArbitrage:
         plan = balancing_energy(view, cleared)
         if plan < 0 and not self._dear(view.round.buy_price, battery):
             plan = -sold_from_battery(view, cleared)
-        orders = self._battery_orders(view, battery, bid_price, ask_price)
+        orders = self._battery_orders(view, battery, {cleared: plan}, bid_price, ask_price)
         return Decision(orders, battery={cleared: plan})
 
     def _local_prices(self, view: View) -> tuple[int, int]:
@@ -77,17 +78,39 @@ class BatteryArbitrage:
         return price < battery.efficiency**2 * high and 2 * price < min(self._prices) + high
 
     def _battery_orders(
-        self, view: View, battery: BatteryView, bid_price: int, ask_price: int
+        self, view: View, battery: BatteryView, plan: Mapping[int, int], bid_price: int, ask_price: int
     ) -> list[NewOrder]:
+        """Trade what is left when the battery has taken or given what it should.
+
+        Args:
+            view: the round.
+            battery: what it could do besides `plan`.
+            plan: what was just planned; it is not there to be offered again.
+            bid_price: micro-dollars per kWh.
+            ask_price: micro-dollars per kWh.
+        """
         slot_start, price = view.round.next_settle, view.round.next_buy_price
         need = residual(view, slot_start)
-        discharge, charge = battery.potential(slot_start)
+        discharge, charge = battery.potential(slot_start, plan)
         if self._cheap(price, battery):
             wanted = need + charge
-            return [bid(wanted, bid_price, slot_start)] if wanted > 0 else []
-        if not self._dear(price, battery):
-            return [bid(need, bid_price, slot_start)] if need > 0 else []
-        if need > discharge:
-            return [bid(need - discharge, bid_price, slot_start)]
-        spare = discharge - max(need, 0)
-        return [ask(spare, ask_price, slot_start, BATTERY)] if spare > 0 else []
+        elif self._dear(price, battery):
+            wanted = need - discharge
+        else:
+            wanted = need + min(charge, max(0, -need))
+        if wanted > 0:
+            return [bid(wanted, bid_price, slot_start)]
+        return _asks(view, slot_start, -wanted, ask_price)
+
+
+def _asks(view: View, slot_start: int, quantity: int, price: int) -> list[NewOrder]:
+    """Offer a quantity: surplus of the home's own sources first, the rest from the battery."""
+    asks = []
+    for surplus in residual_orders(view, slot_start, price, price):
+        if surplus.side == "ask" and quantity:
+            offered = min(surplus.quantity, quantity)
+            asks.append(ask(offered, price, slot_start, surplus.source or BATTERY))
+            quantity -= offered
+    if quantity:
+        asks.append(ask(quantity, price, slot_start, BATTERY))
+    return asks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -58,13 +58,14 @@ class Watched:
         decision = self.inner.decide(view)
         self.decided += 1
         for start in {order.slot_start for order in decision.orders}:
-            self.check(view, start, [order for order in decision.orders if order.slot_start == start])
+            orders = [order for order in decision.orders if order.slot_start == start]
+            self.check(view, start, orders, decision.battery)
         return decision
 
-    def check(self, view: View, start: int, orders: Sequence[Any]) -> None:
+    def check(self, view: View, start: int, orders: Sequence[Any], plan: Mapping[int, int]) -> None:
         made = view.generation(start)
         lacking = view.load(start) - sum(made.values())
-        discharge, charge = view.battery.potential(start) if view.battery else (0, 0)
+        discharge, charge = view.battery.potential(start, plan) if view.battery else (0, 0)
         assert start >= view.round.next_settle
         bids = [order for order in orders if order.side == "bid"]
         assert sum(bid.quantity for bid in bids) <= max(0, lacking + charge)
@@ -118,6 +119,13 @@ def test_without_batteries_perfect_forecasts_are_delivered_in_full(name: str) ->
     kinds = {row.kind for event in place.heard(Delivered) for row in event.transactions}
     assert "delivery" in kinds
     assert kinds.isdisjoint({"shortfall", "take_or_pay", "spill"})
+
+
+def test_a_battery_is_not_sold_twice() -> None:
+    place, _ = village(STRATEGIES["battery_arbitrage"], batteries=True)
+    kinds = {row.kind for event in place.heard(Delivered) for row in event.transactions}
+    assert "delivery" in kinds
+    assert kinds.isdisjoint({"shortfall", "take_or_pay"})
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -14,8 +14,9 @@ from typing import assert_never
 from trex_market.core.book import Book, by_priority
 from trex_market.core.clearing import Rule, RuleOptions, make_rule
 from trex_market.core.delivery import DeliveryTerms, deemed_reading, deliver
-from trex_market.core.errors import PhaseError, RefusalCode, unknown_name
+from trex_market.core.errors import InputError, PhaseError, RefusalCode, unknown_name
 from trex_market.core.messages import (
+    GRID,
     CancelOrder,
     ChangeRejected,
     Command,
@@ -64,6 +65,12 @@ ALLOWED: dict[Phase, frozenset[type]] = {
 }
 """Phase -> the commands that it allows."""
 
+RESERVED = frozenset({"", GRID, "operator"})
+"""Ids that no participant can have: they stand for others in the ledger."""
+
+LAST_MOMENT = 253_402_300_799
+"""The end of the year 9999, UNIX seconds: no slot starts later."""
+
 Refusal = tuple[RefusalCode, str]
 
 
@@ -108,7 +115,7 @@ class Market:
 
         Raises:
             PhaseError: if the phase does not allow the command; nothing was changed.
-            InputError: if a market is opened with a rule or time zone that there is not.
+            InputError: if a market is opened with terms that cannot be, or a reserved id joins.
         """
         if type(command) not in ALLOWED[self.phase]:
             raise PhaseError(f"{type(command).__name__} is not possible: the market is {self.phase}")
@@ -128,8 +135,7 @@ class Market:
             case ReplaceOrder():
                 return [self._replace(command)]
             case Join():
-                self._members.add(command.participant_id)
-                return [Joined(command.participant_id)]
+                return [self._join(command.participant_id)]
             case OpenMarket():
                 return self._open(command)
             case _:
@@ -137,7 +143,18 @@ class Market:
 
     # ------------------------------------------------------------ opening
 
+    def _join(self, participant_id: str) -> Joined:
+        if participant_id in RESERVED:
+            raise InputError(f"{participant_id!r} cannot be a participant's id")
+        self._members.add(participant_id)
+        return Joined(participant_id)
+
     def _open(self, terms: OpenMarket) -> list[Event]:
+        if terms.close_steps < 2 or terms.step < 1 or not 0 <= (terms.k or 0) <= MICRO:
+            raise InputError(
+                "a market needs close_steps of at least 2, a step of at least 1 s and k from 0 to 1; found "
+                f"{terms.close_steps}, {terms.step} and {(terms.k or 0) / MICRO}"
+            )
         k = MICRO // 2 if terms.k is None else terms.k
         self._rule: Rule = make_rule(
             terms.rule, RuleOptions(k, terms.price_floor, terms.price_cap), terms.pools
@@ -209,7 +226,7 @@ class Market:
 
     def _slot_refusal(self, start: int, end: int) -> Refusal | None:
         step = self.terms.step
-        if type(start) is not int or end - start != step or start % step:
+        if type(start) is not int or end - start != step or start % step or start > LAST_MOMENT:
             return (
                 RefusalCode.BAD_SLOT,
                 f"({start}, {end}) is not a slot of {step} s that starts at a multiple of it",

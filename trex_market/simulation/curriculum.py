@@ -25,9 +25,9 @@ class Curriculum:
     def parameters(self, episode: int) -> dict[str, Any]:
         """Return what holds in an episode; to be asked once for each episode, in order."""
         for name, (rate, way, limit) in self._annealed.items():
-            value = self._values.get(name, 1.0)
-            value = value * rate if way == "multiply" else value - rate
-            self._values[name] = max(limit, value)
+            old = self._values.get(name, 1.0)
+            new = old * rate if way == "multiply" else old - rate
+            self._values[name] = min(limit, new) if new > old else max(limit, new)
         lesson = self._lessons.get(episode, {})
         for name, value in lesson.items():
             if name == ANNEAL:
