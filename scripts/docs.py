@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from trex_market.core.clearing import RULES
 from trex_market.core.market import ALLOWED, Market, Phase
 from trex_market.core.messages import (
     CancelOrder,
@@ -191,11 +190,6 @@ def balances(transactions: Iterable[Transaction]) -> list[tuple[str, int]]:
     return sorted(money.items())
 
 
-def rules() -> str:
-    """List the clearing rules that there are."""
-    return _table(("`market.type`", "pools"), [(f"`{name}`", kind.pools) for name, kind in RULES.items()])
-
-
 def _price(micro: int) -> str:
     return f"{micro / MICRO:.3f}"
 
@@ -211,7 +205,7 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 # ---------------------------------------------------------------- writing
 
-SECTIONS: dict[str, Callable[[], str]] = {"phases": phases, "rules": rules, "example": example}
+SECTIONS: dict[str, Callable[[], str]] = {"phases": phases, "example": example}
 """Name of a marked section -> what makes it."""
 
 _SECTION = re.compile(r"<!-- made: (\w+) -->\n.*?<!-- end -->", re.DOTALL)

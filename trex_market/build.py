@@ -66,14 +66,17 @@ class Study:
 
     Args:
         config: the config.
+        remote: whether participants come from elsewhere; then they bring strategies of their own, and
+            profiles may be theirs, too.
 
     Raises:
         ConfigError: all that is wrong, a line each.
         MissingExtraError: if it needs a part that is not installed.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, remote: bool = False) -> None:
         self.config = config
+        self._has_profiles = not remote or config.study.profiles_db_location is not None
         self.base = config.source.parent
         self._problems: list[str] = []
         with self._check("market.type"):
@@ -82,12 +85,10 @@ class Study:
             self.terms: OpenMarket = self._open_command()
         for participant_id in config.participants:
             with self._check(f"participants.{participant_id}"):
-                make_participant(config, participant_id, TRAINING)
+                make_participant(config, participant_id, BASELINE if remote else TRAINING)
         self._profiles: dict[int, dict[str, Profile]] = {}
         with self._check("study.profiles_db_location"):
-            self._source.participants()
-            for start in config.study.start_times():
-                self._read_profiles(start)
+            self._read_all_profiles()
         with self._check("study.output_db_location"):
             if config.study.output_db_location is not None:
                 parse_address(config.study.output_db_location)
@@ -127,7 +128,8 @@ class Study:
         if chosen:
             return list(chosen)
         learning = any(section.trader.learning for section in self.config.participants.values())
-        return [BASELINE, TRAINING, VALIDATION] if learning else [BASELINE, TRAINING]
+        baseline = [BASELINE] if self._has_profiles else []
+        return [*baseline, TRAINING, VALIDATION] if learning else [*baseline, TRAINING]
 
     def episodes(self, simulation: str) -> list[EpisodePlan]:
         """Return a simulation's episodes, in order.
@@ -147,7 +149,7 @@ class Study:
                 study.rounds,
                 study.time_step_size,
                 curriculum.parameters(episode),
-                self._profiles[start],
+                self._profiles.get(start, {}),
             )
             for episode, start in enumerate(starts)
         ]
@@ -178,6 +180,12 @@ class Study:
         if not location:
             raise ConfigError('it says nothing; name a file, a database, or "packaged:semiurban"')
         return open_source(location, base=self.base)
+
+    def _read_all_profiles(self) -> None:
+        if self._has_profiles:
+            self._source.participants()
+            for start in self.config.study.start_times():
+                self._read_profiles(start)
 
     def _read_profiles(self, start: int) -> None:
         if start in self._profiles:

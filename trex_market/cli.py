@@ -43,6 +43,10 @@ DatabaseOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Where the run goes; runs/NAME-TIME by default.")
 ]
+SimulationOption = Annotated[
+    list[str] | None,
+    typer.Option("--simulation", help="baseline, training, validation; may be repeated."),
+]
 DaysOption = Annotated[float | None, typer.Option("--days", help="Instead of the config's.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Instead of the config's.")]
 
@@ -72,10 +76,7 @@ def demo(out: OutOption = None, days: DaysOption = None, seed: SeedOption = None
 @app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="YAML, or JSON with comments.")],
-    simulation: Annotated[
-        list[str] | None,
-        typer.Option("--simulation", help="baseline, training, validation; may be repeated."),
-    ] = None,
+    simulation: SimulationOption = None,
     database: DatabaseOption = None,
     out: OutOption = None,
     episodes: Annotated[int | None, typer.Option("--episodes", help="Instead of the config's.")] = None,
@@ -106,6 +107,7 @@ def _run(
     from trex_market.build import Study
     from trex_market.config import load_config
     from trex_market.run import StudyRun, new_directory
+    from trex_market.storage.address import parse_address
     from trex_market.terminal import TerminalDisplay
     from trex_market.transport import REACH
 
@@ -113,6 +115,8 @@ def _run(
     loaded = load_config(config, overrides=given)
     study = Study(loaded)
     display = TerminalDisplay()
+    if database is not None:
+        parse_address(database)  # before anything is made
     url = loaded.study.output_db_location if database is None else database
     directory = new_directory(loaded.study.name, out)
     outcome = _await(StudyRun(study, directory, url, display, REACH[transport]).run())
@@ -124,6 +128,7 @@ def serve(
     config: Annotated[Path, typer.Argument(help="YAML, or JSON with comments.")],
     host: Annotated[str | None, typer.Option("--host", help="Instead of the config's.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Instead of the config's.")] = None,
+    simulation: SimulationOption = None,
     database: DatabaseOption = None,
     out: OutOption = None,
     episodes: Annotated[int | None, typer.Option("--episodes", help="Instead of the config's.")] = None,
@@ -146,6 +151,7 @@ def serve(
         "study.generations": episodes,
         "study.days": days,
         "study.seed": seed,
+        "study.simulations": simulation or None,
         "server.host": host,
         "server.port": port,
         "server.open": open_to_all or None,
@@ -153,7 +159,7 @@ def serve(
     loaded = load_config(
         config, overrides={key: value for key, value in overrides.items() if value is not None}
     )
-    study = Study(loaded)
+    study = Study(loaded, remote=True)
     display = TerminalDisplay()
     certificate = (str(tls_cert), str(tls_key) if tls_key else None) if tls_cert else None
     settings = server_settings(loaded, certificate)

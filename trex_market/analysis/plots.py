@@ -73,7 +73,6 @@ def prices_figure(slots: Sequence[SlotFigures], timezone: str) -> Figure:
         x=times,
         y=[slot.energy.get("delivery", 0) / WH_PER_KWH for slot in slots],
         name="traded (kWh)",
-        yaxis="y2",
         marker_color="#dfe7e5",
     )
     lines = [
@@ -82,16 +81,21 @@ def prices_figure(slots: Sequence[SlotFigures], timezone: str) -> Figure:
     ]
     for name, values, colour, dash in lines:
         line = {"color": colour, "dash": dash, "shape": "hv"}
-        figure.add_scatter(x=times, y=values, name=name, mode="lines", line=line)
+        figure.add_scatter(x=times, y=values, name=name, mode="lines", line=line, yaxis="y2")
     figure.add_scatter(
         x=times,
         y=[slot.local_price for slot in slots],
         name="local average",
         mode="markers",
         marker={"color": COLOURS["market"], "size": 5},
+        yaxis="y2",
     )
-    figure.update_layout(yaxis2={"overlaying": "y", "side": "right", "title": "kWh", "showgrid": False})
-    return _styled(figure, "Prices per slot", "local time", "$/kWh")
+    # Prices are drawn over the bars.
+    styled = _styled(figure, "Prices per slot", "local time", "kWh")
+    return styled.update_layout(
+        yaxis={"side": "right", "showgrid": False},
+        yaxis2={"overlaying": "y", "side": "left", "title": "$/kWh"},
+    )
 
 
 def flows_figure(slots: Sequence[SlotFigures], timezone: str) -> Figure:
