@@ -27,14 +27,14 @@ STEP = 900
 START = 1_591_012_800
 """2020-06-01 12:00 UTC, when the small study begins."""
 
-ROUNDS = 8
+ROUNDS = 12
 
 CONFIG = """\
 study:
   start_datetime: "2020-06-01 12:00:00"
   timezone: UTC
   time_step_size: 900
-  days: 0.08333333333333333
+  days: 0.125
   profiles_db_location: profiles.csv
 market:
   grid: {price: 0.08, fee_ratio: 2.75}
@@ -43,7 +43,7 @@ participants:
   taker: {trader: {type: basic, bid_price: 0.24}}
   mixed: {trader: {type: zero_intelligence}}
 """
-"""Eight rounds of three participants."""
+"""Twelve rounds of three participants."""
 
 LOADS = {"maker": 100, "taker": 400, "mixed": 250}
 SOLAR = {"maker": 700, "taker": 0, "mixed": 260}

@@ -172,7 +172,7 @@ def test_a_gap_and_an_end_in_the_profiles_are_named_with_who_and_when(tmp_path: 
     (tmp_path / "profiles.csv").write_text(profiles(ROUNDS - 1), encoding="utf-8")
     lines = problems(path)
     assert [line.split(": ")[1] for line in lines] == [f"participants.{name}" for name in ("maker", "taker", "mixed")]
-    assert all("2020-06-01T14:00:00Z" in line for line in lines)
+    assert all("2020-06-01T15:00:00Z" in line for line in lines)
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ class Study:
                 study.rounds,
                 study.time_step_size,
                 curriculum.parameters(episode),
+                curriculum.lesson(episode),
                 self._profiles.get(start, {}),
             )
             for episode, start in enumerate(starts)

@@ -19,7 +19,8 @@ class EpisodePlan(msgspec.Struct, frozen=True):
         start: start of the first round, UNIX seconds.
         rounds: how many.
         step: length of a round, in seconds.
-        parameters: what the curriculum sets.
+        parameters: what holds by the curriculum.
+        lesson: what the curriculum changes in this episode, in TREX's form.
         profiles: participant id -> load and generation.
     """
 
@@ -29,6 +30,7 @@ class EpisodePlan(msgspec.Struct, frozen=True):
     rounds: int
     step: int
     parameters: dict[str, object] = {}
+    lesson: dict[str, object] = {}
     profiles: Mapping[str, Series] = {}
 
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from trex_market.build import BASELINE, Study
 from trex_market.config import Config
 from trex_market.core.errors import ConfigError
@@ -76,8 +78,8 @@ class Serving:
     """
 
     def __init__(self, settings: ServerSettings, directory: Path, say: Callable[[str], None]) -> None:
-        self._settings = settings
-        self._directory = directory
+        database = f"sqlite:///{(directory / 'participants.db').resolve()}"
+        self._settings = msgspec.structs.replace(settings, trex_database=database)
         self._say = say
 
     def reach(self, study: Study, simulation: str) -> AbstractAsyncContextManager[Driver]:

@@ -265,7 +265,8 @@ class EpisodeMessage(Message, frozen=True, kw_only=True):
         event: running number of the events sent to this participant.
         start: of the first round.
         rounds: how many; None in real time.
-        parameters: what the curriculum sets from now on.
+        parameters: what holds in this episode by the curriculum.
+        lesson: what the curriculum changes in this episode, in TREX's form.
         profile: if the participant asked for it and the server has one.
     """
 
@@ -276,6 +277,7 @@ class EpisodeMessage(Message, frozen=True, kw_only=True):
     start: Seconds
     rounds: int | None
     parameters: dict[str, Any] = {}
+    lesson: dict[str, Any] = {}
     profile: ProfileMessage | None = None
 
 

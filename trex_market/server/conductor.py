@@ -124,10 +124,12 @@ class Conductor:
                 start=plan.start,
                 rounds=plan.rounds,
                 parameters=plan.parameters,
+                lesson=plan.lesson,
                 profile=None if profile is None else _profile_message(profile),
             )
             await seat.send("start_episode", message)
         await self._tell_status()
+        await self._wait_for_all()
 
     async def _wait_for_all(self) -> None:
         try:

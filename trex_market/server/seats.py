@@ -148,6 +148,7 @@ class Seats:
             seat.connection = None
             await old.close()
         seat.connection = connection
+        seat.ready.set()
         self._by_sid[connection.sid] = seat
         async with self.changed:
             self.changed.notify_all()

@@ -161,11 +161,12 @@ class Sockets:
         if event != "join_market":
             await self._trex.answer(event, sid, data, emit)
             return None
-        seat = self._trex.check_join(data, sid)
-        if seat is None:
+        admitted = self._trex.check_join(data, sid)
+        if admitted is None:
             return False
+        seat, request = admitted
         connection = TrexConnection(sid, emit, hang_up, seat, self._database)
-        await connection.welcome(self._desk.terms.market_id)
+        await connection.welcome(request.market_id)
         await self._desk.seats.take(seat, connection)
         if seat.round is not None:
             await connection.send("start_round", seat.round)

@@ -78,20 +78,19 @@ class TrexConnection:
             await self._emit("end_simulation", "")
 
     async def welcome(self, market_id: str) -> None:
-        """Tell a participant that it has joined, and the round that it has yet to answer."""
+        """Tell a participant that it has joined the market, under the id by which it asked for it."""
         self._market_id = market_id
         await self._emit("update_market_info", market_id)
 
     async def _start_generation(self, message: wire.EpisodeMessage) -> None:
-        self._market_id = message.market.market_id
         generation = {
             "generation": message.episode,
             "db_string": self._database,
             "market_id": self._market_id,
         }
         await self._emit("start_generation", generation)
-        if message.simulation == "training" and message.parameters:
-            await self._emit("update_curriculum", message.parameters)
+        if message.simulation == "training" and message.lesson:
+            await self._emit("update_curriculum", message.lesson)
         if message.simulation == "validation":
             self._seat.ready.clear()
             weights = {"db_path": self._database, "market_id": self._market_id, "generation": message.episode}
@@ -208,11 +207,11 @@ class TrexDesk:
             confirmed["source"] = request.source
         await emit(f"{event}_success", confirmed)
 
-    def check_join(self, data: object, sid: str) -> Seat | None:
-        """Return the place of a participant that may join, None for one that may not."""
+    def check_join(self, data: object, sid: str) -> tuple[Seat, JoinMarket] | None:
+        """Return the place of a participant that may join and what it asked for; None if it may not."""
         try:
             request = decoded(JoinMarket, data)
             join = wire.Join(participant_id=request.id, market_id=request.market_id, token=request.token)
-            return self._desk.check_join(join, sid)
+            return self._desk.check_join(join, sid), request
         except ProtocolError:
             return None

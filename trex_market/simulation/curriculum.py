@@ -22,6 +22,16 @@ class Curriculum:
         self._values: dict[str, Any] = {}
         self._annealed: dict[str, tuple[float, str, float]] = {}
 
+    def lesson(self, episode: int) -> dict[str, Any]:
+        """Return what changes in an episode: parameters that are set in it, and `anneal` for all annealed ones.
+
+        To be asked after `parameters`, for the same episode.
+        """
+        lesson = {name: value for name, value in self._lessons.get(episode, {}).items() if name != ANNEAL}
+        if self._annealed:
+            lesson[ANNEAL] = {name: list(plan) for name, plan in self._annealed.items()}
+        return lesson
+
     def parameters(self, episode: int) -> dict[str, Any]:
         """Return what holds in an episode; to be asked once for each episode, in order."""
         for name, (rate, way, limit) in self._annealed.items():
