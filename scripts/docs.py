@@ -1,47 +1,67 @@
 """Writes what the documents take from the code: a whole page, and marked sections of others.
 
-    docs/protocol.md                   all of it, from `trex_market.protocol.schema`
-    <!-- made: NAME --> ... <!-- end --> in docs/rules.md, see `SECTIONS`
+    docs/protocol.md                     all of it, from `trex_market.protocol.schema`
+    <!-- made: NAME --> ... <!-- end -->  in docs/rules.md and README.md, see `SECTIONS`
 
 With --check nothing is written; the exit status says whether all is up to date.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from trex_market.core.errors import PhaseError
 from trex_market.core.market import ALLOWED, Market, Phase
 from trex_market.core.messages import (
-    CancelOrder,
     Command,
     Contract,
     Contracted,
     Delivered,
-    EndRound,
-    EndTurn,
     GridTerms,
-    Join,
     MeterReading,
     OpenMarket,
-    ReplaceOrder,
+    Refused,
     ReportMeter,
-    Side,
     StartRound,
     SubmitOrder,
     Transaction,
 )
 from trex_market.core.units import MICRO, NANO
+from trex_market.engine import Engine
+from trex_market.journal import read_commands
 from trex_market.protocol.schema import protocol_page
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+SLOT = DOCS / "slot.jsonl"
 
 STEP = 900
 START = 1_468_836_000
 TERMS = OpenMarket("example", "MicroTE", 2, STEP, "UTC", GridTerms(price=0.1, fee_ratio=1.0))
+
+VALUES = {
+    "order_id": "o1",
+    "participant_id": "ann",
+    "side": "bid",
+    "quantity": 1,
+    "price": 1,
+    "source": "solar",
+    "slot_start": START + 2 * STEP,
+    "slot_end": START + 3 * STEP,
+    "meter": MeterReading(START, START + STEP, {}, {}),
+    "time": START,
+    "duration": STEP,
+}
+"""What the fields of a command may hold, by name."""
 
 # ---------------------------------------------------------------- the phases
 
@@ -55,7 +75,8 @@ def phases() -> str:
         by_target: dict[Phase, list[str]] = {}
         for kind in commands:
             market = _market_in(phase)
-            market.handle(_command(kind))
+            with suppress(PhaseError):  # what asks for more than the phase changes nothing here
+                market.handle(_command(kind))
             by_target.setdefault(market.phase, []).append(kind.__name__)
         for target, names in sorted(by_target.items()):
             lines.append(f"    {phase.name} --> {target.name}: {', '.join(sorted(names))}")
@@ -71,111 +92,85 @@ def _market_in(phase: Phase) -> Market:
     return market
 
 
-def _command(kind: type) -> Command:
-    samples: list[Command] = [
-        TERMS,
-        Join("ann", START),
-        StartRound(START, STEP),
-        _order("ann", "bid", 1, 1),
-        CancelOrder("o1", "ann", START),
-        ReplaceOrder("o1", "ann", 1, 1, START),
-        ReportMeter("ann", MeterReading(START, START + STEP, {}, {}), START + STEP),
-        EndTurn("ann"),
-        EndRound(START + STEP),
-    ]
-    (sample,) = (command for command in samples if type(command) is kind)
-    return sample
-
-
-def _order(who: str, side: Side, quantity: int, price: int) -> SubmitOrder:
-    slot_start = START + STEP
-    return SubmitOrder(
-        f"{who}-1", who, side, quantity, price, "solar", slot_start, slot_start + STEP, START - STEP
-    )
+def _command(kind: Callable[..., Command]) -> Command:
+    if kind is OpenMarket:
+        return TERMS
+    fields: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]  # all commands are structs
+    return kind(**{name: VALUES[name] for name in fields})
 
 
 # ---------------------------------------------------------------- a slot, from orders to transactions
 
-ORDERS = (
-    _order("ann", "ask", 900, 120_000),
-    _order("dan", "ask", 200, 140_000),
-    _order("bob", "bid", 600, 180_000),
-    _order("cat", "bid", 500, 160_000),
-)
-READINGS = {
-    "ann": ({"solar": 950}, {"other": {"solar": 80, "external": 0}}),
-    "bob": ({}, {"other": {"external": 500}}),
-    "cat": ({}, {"other": {"external": 430}}),
-    "dan": ({"solar": 50}, {"other": {"external": 0}}),
-}
-
-
-def played() -> tuple[tuple[Contract, ...], tuple[Transaction, ...]]:
-    """Play the example and return its contracts and transactions."""
-    market = Market()
-    slot_start = START + STEP
-    commands: list[Command] = [TERMS]
-    commands += [Join(name, START) for name in READINGS]
-    commands += ORDERS
-    commands += [StartRound(START, STEP), EndRound(slot_start), StartRound(slot_start, STEP)]
-    for name, (generation, consumption) in READINGS.items():
-        reading = MeterReading(slot_start, slot_start + STEP, generation, consumption)
-        commands.append(ReportMeter(name, reading, slot_start + STEP))
-    commands.append(EndRound(slot_start + STEP))
-    events = [event for command in commands for event in market.handle(command)]
-    (contracts,) = (event.contracts for event in events if isinstance(event, Contracted) and event.contracts)
-    (transactions,) = (event.transactions for event in events if isinstance(event, Delivered))
-    return contracts, transactions
-
 
 def example() -> str:
-    """Show the example: orders, contracts, readings, transactions, and what each party ends up with."""
-    contracts, transactions = played()
-    orders = [
-        (order.participant_id, order.side, f"{order.quantity}", _price(order.price)) for order in ORDERS
+    """Show the slot of `SLOT`: orders, contracts, readings, transactions, and what each party ends up with."""
+    engine = Engine()
+    commands = [command for _, command in read_commands(SLOT)]
+    events = [
+        event for command in commands if not isinstance(command, Refused) for event in engine.submit(command)
     ]
-    agreed = [
+    contracts = [one for event in events if isinstance(event, Contracted) for one in event.contracts]
+    transactions = [row for event in events if isinstance(event, Delivered) for row in event.transactions]
+    return "\n\n".join(
+        [
+            _orders(command for command in commands if isinstance(command, SubmitOrder)),
+            _contracts(contracts),
+            _readings(command for command in commands if isinstance(command, ReportMeter)),
+            _transactions(transactions, [contract.id for contract in contracts]),
+            _table(
+                ("party", "money, $"), [(name, _dollars(money)) for name, money in balances(transactions)]
+            ),
+        ]
+    )
+
+
+def _orders(orders: Iterable[SubmitOrder]) -> str:
+    rows = [(order.participant_id, order.side, order.quantity, _price(order.price)) for order in orders]
+    return _table(("order of", "side", "Wh", "$/kWh"), rows)
+
+
+def _contracts(contracts: Iterable[Contract]) -> str:
+    rows = [
         (
-            str(number),
+            number,
             contract.seller_id,
             contract.buyer_id,
-            f"{contract.quantity}",
+            contract.quantity,
             _price(contract.settlement_price_buy),
         )
         for number, contract in enumerate(contracts)
     ]
-    metered = [
+    return _table(("contract", "seller", "buyer", "Wh", "$/kWh"), rows)
+
+
+def _readings(reports: Iterable[ReportMeter]) -> str:
+    rows = [
         (
-            name,
-            f"{sum(generation.values())}",
-            f"{consumption['other'].get('solar', 0)}",
-            f"{consumption['other']['external']}",
+            report.participant_id,
+            report.meter.generation.get("solar", 0),
+            report.meter.consumption["other"].get("solar", 0),
+            report.meter.consumption["other"]["external"],
         )
-        for name, (generation, consumption) in READINGS.items()
+        for report in reports
     ]
-    numbers = {contract.id: str(number) for number, contract in enumerate(contracts)}
-    ledger = [
+    return _table(("reading of", "generation, Wh", "own use, Wh", "need, Wh"), rows)
+
+
+def _transactions(transactions: Iterable[Transaction], contract_ids: list[str]) -> str:
+    rows = [
         (
             row.kind,
-            numbers.get(row.contract_id or "", ""),
+            "" if row.contract_id is None else contract_ids.index(row.contract_id),
             row.seller_id,
             row.buyer_id,
-            f"{row.quantity}",
+            row.quantity,
             row.energy_source,
             _price(row.settlement_price_buy),
-            _money(row.quantity * row.settlement_price_buy),
+            _dollars(row.quantity * row.settlement_price_buy),
         )
         for row in transactions
     ]
-    return "\n\n".join(
-        [
-            _table(("order of", "side", "Wh", "$/kWh"), orders),
-            _table(("contract", "seller", "buyer", "Wh", "$/kWh"), agreed),
-            _table(("reading of", "generation, Wh", "own use, Wh", "need, Wh"), metered),
-            _table(("kind", "contract", "seller", "buyer", "Wh", "source", "$/kWh", "buyer pays, $"), ledger),
-            _table(("party", "money, $"), [(name, _money(sum_)) for name, sum_ in balances(transactions)]),
-        ]
-    )
+    return _table(("kind", "contract", "seller", "buyer", "Wh", "source", "$/kWh", "buyer pays, $"), rows)
 
 
 def balances(transactions: Iterable[Transaction]) -> list[tuple[str, int]]:
@@ -194,18 +189,37 @@ def _price(micro: int) -> str:
     return f"{micro / MICRO:.3f}"
 
 
-def _money(nano: int) -> str:
+def _dollars(nano: int) -> str:
     return f"{nano / NANO:.5f}"
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str | int, ...]]) -> str:
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+    return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
+
+
+# ---------------------------------------------------------------- what the demo shows
+
+
+def demo() -> str:
+    """Return the table at the end of `trex-market demo`."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = subprocess.run(
+            [sys.executable, "-m", "trex_market", "demo", "--out", str(Path(folder) / "run")],
+            env={**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        ).stdout
+    lines = [line.rstrip() for line in said.splitlines()]
+    first = lines.index("Results")
+    last = next(number for number, line in enumerate(lines) if number > first and line.startswith("└"))
+    return "\n".join(["```text", *lines[first : last + 1], "```"])
 
 
 # ---------------------------------------------------------------- writing
 
-SECTIONS: dict[str, Callable[[], str]] = {"phases": phases, "example": example}
+SECTIONS: dict[str, Callable[[], str]] = {"phases": phases, "example": example, "demo": demo}
 """Name of a marked section -> what makes it."""
 
 _SECTION = re.compile(r"<!-- made: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -218,18 +232,22 @@ def with_sections(text: str) -> str:
     )
 
 
-def pages() -> dict[Path, str]:
-    """Return all pages that hold something from the code, as they should be."""
-    made = {DOCS / "protocol.md": protocol_page()}
-    rules_page = DOCS / "rules.md"
-    return {**made, rules_page: with_sections(rules_page.read_text(encoding="utf-8"))}
+def pages() -> dict[Path, Callable[[], str]]:
+    """Return all pages that hold something from the code, and what makes each as it should be."""
+    sectioned = [ROOT / "README.md", DOCS / "rules.md"]
+    remade = {
+        path: partial(lambda path: with_sections(path.read_text(encoding="utf-8")), path)
+        for path in sectioned
+    }
+    return {DOCS / "protocol.md": protocol_page, **remade}
 
 
 def main() -> None:
     """Write the pages, or check them."""
     check = sys.argv[1:] == ["--check"]
     stale = False
-    for path, text in pages().items():
+    for path, make in pages().items():
+        text = make()
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale = True

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -143,27 +143,17 @@ class Shell:
         return answer.err
 
 
-def start_process(
-    *arguments: str | Path, cwd: Path, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
-    """Start `trex-market` as a process, in a group of its own."""
-    return subprocess.Popen(
+def run_process(*arguments: str | Path, cwd: Path, environment: Mapping[str, str] | None = None) -> Answer:
+    """Run `trex-market` as a process of its own."""
+    ended = subprocess.run(
         [sys.executable, "-m", "trex_market", *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
-        start_new_session=True,
+        check=False,
     )
-
-
-def run_process(*arguments: str | Path, cwd: Path, environment: Mapping[str, str] | None = None) -> Answer:
-    """Run `trex-market` as a process."""
-    process = start_process(*arguments, cwd=cwd, environment=environment)
-    out, err = process.communicate()
-    return Answer(process.returncode, out, err)
+    return Answer(ended.returncode, ended.stdout, ended.stderr)
 
 
 # ---------------------------------------------------------------- what a run left behind
@@ -185,8 +175,3 @@ def assert_no_finished_run(directory: Path) -> None:
     """Check that a directory does not look like one of a run that was finished."""
     for name in ("run.json", "summary.json", "report.html"):
         assert not (directory / name).exists()
-
-
-def lines_of(text: str) -> Iterable[str]:
-    """Return the lines of a message that say something."""
-    return [line for line in text.splitlines() if line.strip()]

@@ -9,7 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from trex_market.analysis.totals import PartyTotals, Totals
-from trex_market.core.messages import Delivered, Event, MeterAccepted
+from trex_market.core.messages import Corrected, Delivered, Event, MeterAccepted
 from trex_market.core.units import dollars_from_money
 from trex_market.simulation.run import Recorder
 from trex_market.storage.database import Database
@@ -86,7 +86,7 @@ class DailyRecorder:
             if type(event) is MeterAccepted:
                 self._turn_to(event.meter.slot_start)
                 self._day.hear((event,))
-            elif type(event) is Delivered:
+            elif type(event) is Delivered or type(event) is Corrected:
                 self._turn_to(event.slot_start)
                 self._day.hear((event,))
 

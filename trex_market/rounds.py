@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from trex_market.core.messages import Contract, Contracted, Delivered, Event, RoundStarted, Transaction
+from trex_market.core.messages import (
+    Contract,
+    Contracted,
+    Corrected,
+    Delivered,
+    Event,
+    RoundStarted,
+    Transaction,
+)
 from trex_market.participant import Series
 
 
@@ -58,7 +66,7 @@ def delivered_by_party(events: Sequence[Event]) -> dict[str, list[Transaction]]:
     """Sort transactions by those whom they concern."""
     parties: dict[str, list[Transaction]] = {}
     for event in events:
-        if isinstance(event, Delivered):
+        if isinstance(event, Delivered | Corrected):
             for transaction in event.transactions:
                 seller_id, buyer_id = transaction.seller_id, transaction.buyer_id
                 parties.setdefault(seller_id, []).append(transaction)

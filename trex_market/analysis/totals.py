@@ -8,6 +8,7 @@ from trex_market.core.messages import (
     BATTERY,
     GRID,
     OTHER,
+    Corrected,
     Delivered,
     Event,
     MeterAccepted,
@@ -74,9 +75,10 @@ class Totals:
         for event in events:
             if type(event) is MeterAccepted:
                 self._meter(self.party(event.participant_id), event.meter)
-            elif type(event) is Delivered:
-                self.slots += 1
-                self.estimated += len(event.estimated)
+            elif type(event) is Delivered or type(event) is Corrected:
+                if type(event) is Delivered:
+                    self.slots += 1
+                    self.estimated += len(event.estimated)
                 self.transactions += len(event.transactions)
                 for transaction in event.transactions:
                     self._add(transaction)

@@ -13,24 +13,21 @@ from typing import assert_never
 
 from trex_market.core.book import Book, by_priority
 from trex_market.core.clearing import Rule, RuleOptions, make_rule
-from trex_market.core.delivery import DeliveryTerms, deemed_reading, deliver
 from trex_market.core.errors import InputError, PhaseError, RefusalCode, unknown_name
 from trex_market.core.messages import (
     GRID,
+    AdvanceClock,
     CancelOrder,
     ChangeRejected,
     Command,
     Contract,
     Contracted,
-    Delivered,
     EndRound,
     EndTurn,
     Event,
     Join,
     Joined,
     MarketOpened,
-    MeterAccepted,
-    MeterReading,
     MeterRejected,
     OpenMarket,
     Order,
@@ -46,6 +43,7 @@ from trex_market.core.messages import (
     SubmitOrder,
     TurnsEnded,
 )
+from trex_market.core.settlement import Refusal, Settlement
 from trex_market.core.tariff import Tariff
 from trex_market.core.units import MAX_PRICE, MAX_QUANTITY, MICRO, dollars_from_price
 
@@ -60,8 +58,12 @@ class Phase(StrEnum):
 
 ALLOWED: dict[Phase, frozenset[type]] = {
     Phase.CLOSED: frozenset({OpenMarket}),
-    Phase.BETWEEN: frozenset({Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, StartRound}),
-    Phase.ROUND: frozenset({Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, EndTurn, EndRound}),
+    Phase.BETWEEN: frozenset(
+        {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, AdvanceClock, StartRound}
+    ),
+    Phase.ROUND: frozenset(
+        {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, AdvanceClock, EndTurn, EndRound}
+    ),
 }
 """Phase -> the commands that it allows."""
 
@@ -70,8 +72,6 @@ RESERVED = frozenset({"", GRID, "operator"})
 
 LAST_MOMENT = 253_402_300_799
 """The end of the year 9999, UNIX seconds: no slot starts later."""
-
-Refusal = tuple[RefusalCode, str]
 
 
 class Market:
@@ -86,8 +86,6 @@ class Market:
         self._acting: set[str] = set()
         self._book = Book()
         self._sequence = 0
-        self._contracts: dict[int, tuple[Contract, ...]] = {}
-        self._readings: dict[int, dict[str, MeterReading]] = {}
 
     @property
     def members(self) -> frozenset[str]:
@@ -123,7 +121,7 @@ class Market:
             case SubmitOrder():
                 return [self._submit(command)]
             case ReportMeter():
-                return [self._report(command)]
+                return self._report(command)
             case EndTurn():
                 return self._end_turn(command.participant_id)
             case StartRound():
@@ -134,6 +132,8 @@ class Market:
                 return [self._cancel(command)]
             case ReplaceOrder():
                 return [self._replace(command)]
+            case AdvanceClock():
+                return self._advance(command.time)
             case Join():
                 return [self._join(command.participant_id)]
             case OpenMarket():
@@ -160,7 +160,7 @@ class Market:
             terms.rule, RuleOptions(k, terms.price_floor, terms.price_cap), terms.pools
         )
         self._tariff = Tariff(terms.grid, terms.timezone)
-        self._delivery_terms = DeliveryTerms(terms.sources, terms.shortfall)
+        self._settlement = Settlement(terms, self._tariff)
         self._price_cap = MAX_PRICE if terms.price_cap is None else min(terms.price_cap, MAX_PRICE)
         self._by_source = self._rule.pools == "by_source"
         # Dispatch sources come first, then by name; a single pool has no source of its own.
@@ -282,31 +282,16 @@ class Market:
 
     # ------------------------------------------------------------ meters
 
-    def _report(self, command: ReportMeter) -> Event:
-        refusal = self._meter_refusal(command.participant_id, command.meter)
-        if refusal:
-            return MeterRejected(command.participant_id, *refusal)
-        meter = command.meter
-        self._readings.setdefault(meter.slot_start, {})[command.participant_id] = meter
-        return MeterAccepted(command.participant_id, meter)
-
-    def _meter_refusal(self, participant_id: str, meter: MeterReading) -> Refusal | None:
+    def _report(self, command: ReportMeter) -> list[Event]:
+        participant_id, meter = command.participant_id, command.meter
         if participant_id not in self._members:
-            return RefusalCode.UNKNOWN_PARTICIPANT, f"{participant_id!r} has not joined this market"
-        if self.phase is not Phase.ROUND:
-            return (
-                RefusalCode.BAD_SLOT,
-                f"slot {meter.slot_start} is not running: a reading is due in its round",
-            )
-        if meter.slot_start != self.current or meter.slot_end - meter.slot_start != self.terms.step:
-            found = f"({meter.slot_start}, {meter.slot_end})"
-            return RefusalCode.BAD_SLOT, f"a reading is due for slot {self.current}, found {found}"
-        for sources in (meter.generation, *meter.consumption.values()):
-            for quantity in sources.values():
-                if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
-                    found = f"a reading must be a whole number from 0 to {MAX_QUANTITY} Wh, found {quantity}"
-                    return RefusalCode.BAD_QUANTITY, found
-        return None
+            detail = f"{participant_id!r} has not joined this market"
+            return [MeterRejected(participant_id, RefusalCode.UNKNOWN_PARTICIPANT, detail)]
+        current = self.current if self.phase is Phase.ROUND else None
+        refusal = self._settlement.refusal(participant_id, meter, current, command.time)
+        if refusal:
+            return [MeterRejected(participant_id, *refusal)]
+        return self._settlement.report(participant_id, meter)
 
     # ------------------------------------------------------------ rounds
 
@@ -316,7 +301,8 @@ class Market:
             raise PhaseError(f"a round lasts {step} s and starts at a multiple of it, found {time}")
         if self.current is not None and time <= self.current:
             raise PhaseError(f"the round at {time} cannot start after the one at {self.current}")
-        events = self._deliver_before(time)
+        simulated = self.terms.mode == "simulation"
+        events = self._settlement.deliver_before(time, self._members) if simulated else []
         self.current = time
         self._acting = set(self._members)
         last_settle = time + step * (self.terms.close_steps - 1)
@@ -335,8 +321,8 @@ class Market:
             bids, asks = by_priority(orders, slot_start)
             for pool in self._pools:
                 self._clear_pool(contracts, slot_start, *self._in_pool(pool, bids, asks))
-        self._contracts[slot_start] = tuple(contracts)
-        return Contracted(slot_start, self._contracts[slot_start])
+        self._settlement.add_contracts(slot_start, tuple(contracts))
+        return Contracted(slot_start, tuple(contracts))
 
     @staticmethod
     def _in_pool(pool: str | None, bids: list[Order], asks: list[Order]) -> tuple[list[Order], list[Order]]:
@@ -377,28 +363,16 @@ class Market:
         assert self.current is not None
         return [] if self._acting else [TurnsEnded(self.current)]
 
+    def _advance(self, time: int) -> list[Event]:
+        if self.terms.mode != "realtime":
+            raise PhaseError("in a simulation the rounds are the clock")
+        return self._settlement.advance(time, self._members)
+
     def _end_round(self) -> list[Event]:
         assert self.current is not None
-        events = self._deliver_before(self.current + self.terms.step)
+        events: list[Event] = []
+        if self.terms.mode == "simulation":
+            events = self._settlement.deliver_before(self.current + self.terms.step, self._members)
         events.append(RoundEnded(self.current))
         self.phase = Phase.BETWEEN
         return events
-
-    def _deliver_before(self, time: int) -> list[Event]:
-        """Deliver, in order, each slot that starts before a moment and has contracts or readings."""
-        due = sorted(start for start in self._contracts.keys() | self._readings.keys() if start < time)
-        return [self._deliver(start) for start in due]
-
-    def _deliver(self, slot_start: int) -> Delivered:
-        contracts = self._contracts.pop(slot_start, ())
-        readings = self._readings.pop(slot_start, {})
-        slot = (slot_start, slot_start + self.terms.step)
-        parties = {contract.seller_id for contract in contracts} | {
-            contract.buyer_id for contract in contracts
-        }
-        estimated = tuple(sorted(parties - readings.keys()))
-        for participant_id in estimated:
-            readings[participant_id] = deemed_reading(participant_id, contracts, *slot)
-        prices = self._tariff.at(slot_start)
-        rows = deliver(contracts, readings, prices, self._delivery_terms, slot, estimated)
-        return Delivered(slot_start, rows, estimated)

@@ -172,6 +172,9 @@ class OpenMarket(msgspec.Struct, frozen=True, tag="open_market"):
         price_floor: lowest price of an order, micro-dollars per kWh.
         price_cap: highest price of an order, micro-dollars per kWh; None for `units.MAX_PRICE`.
         shortfall: "penalty" or "replacement", see `core.delivery`.
+        mode: whether a slot is delivered when its round ends, or by the wall clock, see `core.settlement`.
+        meter_grace_s: how long after its end a slot waits for readings, on the wall clock.
+        reconciliation_window_s: how long after its end a slot can be corrected by late readings.
     """
 
     market_id: str
@@ -187,6 +190,9 @@ class OpenMarket(msgspec.Struct, frozen=True, tag="open_market"):
     price_floor: int = 0
     price_cap: int | None = None
     shortfall: Literal["penalty", "replacement"] = "penalty"
+    mode: Literal["simulation", "realtime"] = "simulation"
+    meter_grace_s: int = 60
+    reconciliation_window_s: int = 259_200
 
 
 class Join(msgspec.Struct, frozen=True, tag="join"):
@@ -255,6 +261,12 @@ class EndRound(msgspec.Struct, frozen=True, tag="end_round"):
     time: int
 
 
+class AdvanceClock(msgspec.Struct, frozen=True, tag="advance_clock"):
+    """It is `time` on the wall clock: what is due then is delivered or corrected."""
+
+    time: int
+
+
 Command = (
     OpenMarket
     | Join
@@ -265,6 +277,7 @@ Command = (
     | ReportMeter
     | EndTurn
     | EndRound
+    | AdvanceClock
 )
 
 # ---------------------------------------------------------------- events
@@ -378,6 +391,13 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     estimated: tuple[str, ...]
 
 
+class Corrected(msgspec.Struct, frozen=True, gc=False):
+    """A delivered slot was corrected: rows that take others back, and rows that hold instead."""
+
+    slot_start: int
+    transactions: tuple[Transaction, ...]
+
+
 class RoundEnded(msgspec.Struct, frozen=True, gc=False):
     """The round that started at `time` is over."""
 
@@ -398,6 +418,7 @@ Event = (
     | MeterRejected
     | TurnsEnded
     | Delivered
+    | Corrected
     | RoundEnded
 )
 

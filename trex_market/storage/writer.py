@@ -22,6 +22,7 @@ from trex_market.core.errors import InputError, StorageError, unknown_name
 from trex_market.core.messages import (
     Contract,
     Contracted,
+    Corrected,
     Delivered,
     Event,
     MarketOpened,
@@ -122,7 +123,7 @@ class Writer:
         if "contracts" in record:
             handlers[Contracted] = self._hear_contracted
         if "transactions" in record:
-            handlers[Delivered] = self._hear_delivered
+            handlers[Delivered] = handlers[Corrected] = self._hear_delivered
         if "meter_readings" in record:
             handlers[MeterAccepted] = self._hear_meter
         if "orders" in record:
@@ -160,7 +161,7 @@ class Writer:
     def _hear_contracted(self, event: Contracted) -> None:
         self._contracts += event.contracts
 
-    def _hear_delivered(self, event: Delivered) -> None:
+    def _hear_delivered(self, event: Delivered | Corrected) -> None:
         self._transactions += event.transactions
 
     def _hear_meter(self, event: MeterAccepted) -> None:
