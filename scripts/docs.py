@@ -1,7 +1,7 @@
 """Writes what the documents take from the code: a whole page, and marked sections of others.
 
     docs/protocol.md                     all of it, from `trex_market.protocol.schema`
-    <!-- made: NAME --> ... <!-- end -->  in docs/rules.md and README.md, see `SECTIONS`
+    <!-- made: NAME --> ... <!-- end -->  in README.md and docs, see `SECTIONS`
 
 With --check nothing is written; the exit status says whether all is up to date.
 """
@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from trex_market.core.book import by_priority
+from trex_market.core.clearing import make_rule
 from trex_market.core.errors import PhaseError
 from trex_market.core.market import ALLOWED, Market, Phase
 from trex_market.core.messages import (
@@ -29,8 +31,10 @@ from trex_market.core.messages import (
     GridTerms,
     MeterReading,
     OpenMarket,
+    Order,
     Refused,
     ReportMeter,
+    Side,
     StartRound,
     SubmitOrder,
     Transaction,
@@ -198,6 +202,47 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str | int, ...]]) -> s
     return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)])
 
 
+# ---------------------------------------------------------------- worked books
+
+BOOKS = (
+    ((100, 90, 80, 70, 60), (80, 85, 95, 100, 110)),
+    ((9, 8, 7, 4), (2, 3, 4, 5)),
+    ((9, 8, 7, 4), (2, 3, 4, 12)),
+)
+"""Prices of buyers and of sellers, one Wh each."""
+
+SHOWN_RULES = ("MicroTE", "MicroTE3", "uniform", "mcafee", "trade_reduction")
+
+
+def books() -> str:
+    """Show how the rules clear the worked books."""
+    rows = [
+        (number, f"`{rule}`", *_cleared(rule, *book))
+        for number, book in enumerate(BOOKS, start=1)
+        for rule in SHOWN_RULES
+    ]
+    return _table(("book", "rule", "q", "sellers get", "buyers pay", "gains", "operator keeps"), rows)
+
+
+def _cleared(rule: str, bids: Sequence[int], asks: Sequence[int]) -> tuple[int | str, ...]:
+    orders = [_unit("bid", price, number) for number, price in enumerate(bids)]
+    orders += [_unit("ask", price, number) for number, price in enumerate(asks)]
+    matches = make_rule(rule).match(*by_priority(orders, START))
+    sell = [match.price_sell for match in matches]
+    buy = [match.price_buy for match in matches]
+    gains = sum(match.bid.price - match.ask.price for match in matches)
+    return len(matches), _each(sell), _each(buy), f"{gains / MICRO:g}", f"{(sum(buy) - sum(sell)) / MICRO:g}"
+
+
+def _unit(side: Side, price: int, number: int) -> Order:
+    name = f"{side}-{number}"
+    return Order(name, name, side, 1, price * MICRO, "solar", START, START, number)
+
+
+def _each(prices: Iterable[int]) -> str:
+    return ", ".join(f"{price / MICRO:g}" for price in prices)
+
+
 # ---------------------------------------------------------------- what the demo shows
 
 
@@ -219,7 +264,7 @@ def demo() -> str:
 
 # ---------------------------------------------------------------- writing
 
-SECTIONS: dict[str, Callable[[], str]] = {"phases": phases, "example": example, "demo": demo}
+SECTIONS: dict[str, Callable[[], str]] = {"phases": phases, "example": example, "books": books, "demo": demo}
 """Name of a marked section -> what makes it."""
 
 _SECTION = re.compile(r"<!-- made: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -234,7 +279,7 @@ def with_sections(text: str) -> str:
 
 def pages() -> dict[Path, Callable[[], str]]:
     """Return all pages that hold something from the code, and what makes each as it should be."""
-    sectioned = [ROOT / "README.md", DOCS / "rules.md"]
+    sectioned = [ROOT / "README.md", DOCS / "rules.md", DOCS / "validation.md"]
     remade = {
         path: partial(lambda path: with_sections(path.read_text(encoding="utf-8")), path)
         for path in sectioned

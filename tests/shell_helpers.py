@@ -58,7 +58,9 @@ def profiles(slots: int = ROUNDS) -> str:
     for name, load in LOADS.items():
         for number in range(slots):
             end = START + STEP * (number + 1)
-            lines.append(f"{end},{name},{load + 37 * (number % 3)},{SOLAR[name] and SOLAR[name] - 41 * (number % 4)}")
+            lines.append(
+                f"{end},{name},{load + 37 * (number % 3)},{SOLAR[name] and SOLAR[name] - 41 * (number % 4)}"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -26,7 +26,13 @@ def test_a_small_study(tmp_path: Path) -> None:
     built = Study(load_config(study(tmp_path)))
     assert built.simulations == ["baseline", "training"]
     (plan,) = built.episodes("training")
-    assert (plan.simulation, plan.episode, plan.start, plan.rounds, plan.step) == ("training", 0, START, ROUNDS, STEP)
+    assert (plan.simulation, plan.episode, plan.start, plan.rounds, plan.step) == (
+        "training",
+        0,
+        START,
+        ROUNDS,
+        STEP,
+    )
     assert list(plan.profiles["taker"].load[:4]) == [400, 437, 474, 400]
     assert list(plan.profiles["maker"].generation["solar"][:2]) == [700, 659]
     assert (built.terms.rule, built.terms.step, built.terms.grid.price) == ("MicroTE", STEP, 0.08)
@@ -68,11 +74,17 @@ def test_a_participant_may_have_anothers_profile(tmp_path: Path) -> None:
     [
         ("{trader: {type: basik}}", "unknown strategy 'basik'. Did you mean 'basic'? There are: "),
         ("{trader: {type: 'nowhere:Own'}}", "the module 'nowhere' cannot be imported (ModuleNotFoundError"),
-        ("{trader: {type: basic, bidprice: 3}}", "unknown option of basic 'bidprice'. Did you mean 'bid_price'?"),
+        (
+            "{trader: {type: basic, bidprice: 3}}",
+            "unknown option of basic 'bidprice'. Did you mean 'bid_price'?",
+        ),
         ("{trader: {type: linear_ramp, ramp_steps: -1}}", "ramp_steps must be at least 1, found -1"),
         ("{trader: {type: linear_ramp, ramp_steps: many}}", "LinearRamp(ramp_steps='many') raised TypeError"),
         ("{type: House, trader: {type: basic}}", "unknown participant type 'House'. There are: Residential"),
-        ("{trader: {type: basic}, storage: {type: Bes, capacity: 1, power: 1}}", "unknown storage type 'Bes'. Did"),
+        (
+            "{trader: {type: basic}, storage: {type: Bes, capacity: 1, power: 1}}",
+            "unknown storage type 'Bes'. Did",
+        ),
         ("{profile: makr, trader: {type: basic}}", "unknown participant 'makr'. Did you mean 'maker'?"),
     ],
 )
@@ -129,7 +141,11 @@ def test_a_class_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
         (("profiles.csv", "profile.csv"), "study.profiles_db_location", "there is no such file"),
         (("profiles.csv", "packaged:semiurb"), "study.profiles_db_location", "Did you mean 'semiurban'?"),
         (("  profiles_db_location: profiles.csv\n", ""), "study.profiles_db_location", "it says nothing"),
-        (("market:", "market:\n  type: MicroT"), "market.type", "unknown clearing rule 'MicroT'. Did you mean"),
+        (
+            ("market:", "market:\n  type: MicroT"),
+            "market.type",
+            "unknown clearing rule 'MicroT'. Did you mean",
+        ),
         (
             ("  days:", "  output_db_location: mysql://h/d\n  days:"),
             "study.output_db_location",
@@ -137,7 +153,9 @@ def test_a_class_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) 
         ),
     ],
 )
-def test_what_a_study_names_must_be_there(tmp_path: Path, change: tuple[str, str], field: str, said: str) -> None:
+def test_what_a_study_names_must_be_there(
+    tmp_path: Path, change: tuple[str, str], field: str, said: str
+) -> None:
     lines = problems(study(tmp_path, change))
     assert any(f": {field}" in line and said in line for line in lines), lines
 
@@ -171,7 +189,9 @@ def test_a_gap_and_an_end_in_the_profiles_are_named_with_who_and_when(tmp_path: 
     assert "1 slot(s) of 900 s are missing from 2020-06-01T12:45:00Z to 2020-06-01T13:00:00Z" in line
     (tmp_path / "profiles.csv").write_text(profiles(ROUNDS - 1), encoding="utf-8")
     lines = problems(path)
-    assert [line.split(": ")[1] for line in lines] == [f"participants.{name}" for name in ("maker", "taker", "mixed")]
+    assert [line.split(": ")[1] for line in lines] == [
+        f"participants.{name}" for name in ("maker", "taker", "mixed")
+    ]
     assert all("2020-06-01T15:00:00Z" in line for line in lines)
 
 

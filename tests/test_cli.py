@@ -29,23 +29,44 @@ from trex_market import __version__
 # ---------------------------------------------------------------- configs
 
 MISTAKES: dict[str, tuple[tuple[str, str], str]] = {
-    "duplicate participant": (("  taker:", "  maker:"), ":11: participants.maker: given twice, on line 10 and here"),
-    "unknown strategy": (("type: basic, ask", "type: basik, ask"), ":10: participants.maker: unknown strategy 'basik'"),
-    "unknown rule": (("market:", "market:\n  type: MicroT"), ":8: market.type: unknown clearing rule 'MicroT'"),
+    "duplicate participant": (
+        ("  taker:", "  maker:"),
+        ":11: participants.maker: given twice, on line 10 and here",
+    ),
+    "unknown strategy": (
+        ("type: basic, ask", "type: basik, ask"),
+        ":10: participants.maker: unknown strategy 'basik'",
+    ),
+    "unknown rule": (
+        ("market:", "market:\n  type: MicroT"),
+        ":8: market.type: unknown clearing rule 'MicroT'",
+    ),
     "unknown key": (("  days:", "  dais:"), "study.dais: unknown key 'dais'. Did you mean 'days'?"),
     "negative capacity": (
         ("bid_price: 0.24}}", "bid_price: 0.24}, storage: {capacity: -5, power: 1}}"),
         ":11: participants.taker.storage.capacity: must be at least 0 Wh, found -5",
     ),
-    "bad time zone": (("UTC", "Europe/Berlim"), ":3: study.timezone: unknown time zone 'Europe/Berlim'. Did you mean"),
+    "bad time zone": (
+        ("UTC", "Europe/Berlim"),
+        ":3: study.timezone: unknown time zone 'Europe/Berlim'. Did you mean",
+    ),
     "bad date": (("2020-06-01", "2020-16-01"), ":2: study.start_datetime: "),
-    "bad step": (("step_size: 900", "step_size: -900"), ":4: study.time_step_size: must be at least 1 s, found -900"),
+    "bad step": (
+        ("step_size: 900", "step_size: -900"),
+        ":4: study.time_step_size: must be at least 1 s, found -900",
+    ),
     "no days": (("0.125", "0"), ":5: study.days: must be above 0 days, found 0"),
     "days without profiles": (("0.125", "2"), ":10: participants.maker: "),
     "missing profile": (("mixed:", "mixt:"), ":12: participants.mixt: "),
     "no such profiles": (("profiles.csv", "profile.csv"), ":6: study.profiles_db_location: "),
-    "price is no number": (("price: 0.08", "price: cheap"), ":8: market.grid.price: must be a number of $/kWh, found"),
-    "no database": (("  days:", "  output_db_location: x\n  days:"), ":5: study.output_db_location: 'x' is not a data"),
+    "price is no number": (
+        ("price: 0.08", "price: cheap"),
+        ":8: market.grid.price: must be a number of $/kWh, found",
+    ),
+    "no database": (
+        ("  days:", "  output_db_location: x\n  days:"),
+        ":5: study.output_db_location: 'x' is not a data",
+    ),
     "bad syntax": (("market:", "market: ["), ": syntax error: "),
 }
 
@@ -136,7 +157,9 @@ def test_validate_says_what_a_config_would_do_and_shows_it(shell: Shell, tmp_pat
     config = study(tmp_path)
     answer = shell("validate", config)
     assert (answer.status, answer.err) == (0, "")
-    assert answer.out.startswith(f"{config}: fine: 3 participants, baseline, training, 2 episodes of {ROUNDS} rounds")
+    assert answer.out.startswith(
+        f"{config}: fine: 3 participants, baseline, training, 2 episodes of {ROUNDS} rounds"
+    )
     shown = tmp_path / "shown.yaml"
     shown.write_text(shell("validate", config, "--show").out)
     assert shell("validate", shown, "--show").out == shown.read_text()
@@ -219,7 +242,9 @@ def out_of_reach(_: Path) -> str:
     return "postgresql://u:secret@127.0.0.1:1/market"
 
 
-@pytest.mark.parametrize("place", [in_a_file, in_a_folders_place, of_another_program, no_database, out_of_reach])
+@pytest.mark.parametrize(
+    "place", [in_a_file, in_a_folders_place, of_another_program, no_database, out_of_reach]
+)
 def test_a_database_that_cannot_be_used_is_a_failure_and_no_run(
     shell: Shell, tmp_path: Path, place: Callable[[Path], str]
 ) -> None:
@@ -240,7 +265,10 @@ def test_a_database_that_cannot_be_used_is_a_failure_and_no_run(
     [
         ("raise ValueError('five')", "strategy Own of 'maker' raised ValueError: five"),
         ("return None", "strategy Own of 'maker' answered with None, which is not a Decision"),
-        ("return Decision([bid(5.5, 1, 0)])", "raised TypeError: 'float' object cannot be interpreted as an integer"),
+        (
+            "return Decision([bid(5.5, 1, 0)])",
+            "raised TypeError: 'float' object cannot be interpreted as an integer",
+        ),
         ("return Decision([NewOrder('bid', 5.5, 1, 0)])", "participant 'maker' ordered NewOrder("),
         ("return Decision(None)", "participant 'maker' raised TypeError: "),
         ("return Decision(cancel=[[]])", "participant 'maker' cancelled []"),

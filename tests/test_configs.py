@@ -28,7 +28,7 @@ def test_there_are_configs() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_runs(shell: Shell, tmp_path: Path, path: Path) -> None:
-    answer = shell("run", path, "--days", "0.5", "--episodes", "1", "--out", tmp_path / "out")
+    answer = shell("run", path, "--days", "1", "--episodes", "1", "--out", tmp_path / "out")
     assert answer.status == 0, answer.err
     found = statuses(tmp_path / "out" / "market.db")
     assert set(found.values()) == {"finished"}

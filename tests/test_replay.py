@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -131,3 +136,23 @@ def test_a_database_that_cannot_be_used_is_a_failure(shell: Shell, tmp_path: Pat
     path = scenario(tmp_path, OPEN, JOIN)
     shell.refuses("replay", path, "--database", f"sqlite:///{tmp_path / 'file' / 'x.db'}", status=1)
     shell.refuses("replay", path, "--database", "nonsense")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_an_interrupted_replay_is_marked(tmp_path: Path, number: signal.Signals) -> None:
+    path = tmp_path / "s.jsonl"
+    os.mkfifo(path)
+    command = [sys.executable, "-m", "trex_market", "replay", "s.jsonl", "--out", "out"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        pipe = os.open(path, os.O_WRONLY)
+        more = f"{json.dumps(JOIN)}\n".encode() * 1000
+        # More than the pipe holds: when all is written, the run is well under way.
+        os.write(pipe, f"{json.dumps(OPEN)}\n".encode() + 5 * more)
+        process.send_signal(number)
+        with contextlib.suppress(BrokenPipeError):
+            while True:
+                os.write(pipe, more)
+        os.close(pipe)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (130, "interrupted; what was recorded until now is kept\n")
+    assert statuses(tmp_path / "out" / "market.db") == {"replay 0": "interrupted"}

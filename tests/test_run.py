@@ -202,7 +202,9 @@ def test_the_hash_seed_and_the_order_of_participants_change_nothing(tmp_path: Pa
     assert ledgers[0] == ledgers[1] == ledgers[2]
     head, names, participants = config.read_text().partition("participants:\n")
     turned = "\n".join(reversed(participants.strip("\n").splitlines()))
-    (tmp_path / "turned.yaml").write_text(f"{head}{names}{turned}\n".replace("study:", "study:\n  name: study", 1))
+    (tmp_path / "turned.yaml").write_text(
+        f"{head}{names}{turned}\n".replace("study:", "study:\n  name: study", 1)
+    )
     answer = run_process("run", "turned.yaml", "--out", "turned", cwd=tmp_path)
     assert answer.status == 0, answer.err
     assert repr(transactions(tmp_path / "turned")).encode() == ledgers[0]
@@ -221,7 +223,9 @@ def test_the_same_study_twice_in_one_database_makes_runs_with_other_ids(shell: S
         assert not (out / "market.db").exists()
         assert shell("report", out, "--database", url).status == 0
     ledgers = defaultdict(list)
-    for run_id, *row in query(tmp_path / "all.db", f"SELECT run_id, {COLUMNS} FROM transactions ORDER BY run_id, id"):
+    for run_id, *row in query(
+        tmp_path / "all.db", f"SELECT run_id, {COLUMNS} FROM transactions ORDER BY run_id, id"
+    ):
         ledgers[run_id].append(row)
     assert len(ledgers) == 4
     for run_id, rows in ledgers.items():
@@ -254,7 +258,8 @@ def test_a_row_per_day_and_figure_is_kept_at_level_participant(shell: Shell, tmp
     assert kept.pop("metrics") == 3 * 8
     assert set(kept.values()) == {0}
     sums = query(
-        out / "market.db", "SELECT participant_id, sum(value) FROM metrics WHERE name = 'bill' GROUP BY 1 ORDER BY 1"
+        out / "market.db",
+        "SELECT participant_id, sum(value) FROM metrics WHERE name = 'bill' GROUP BY 1 ORDER BY 1",
     )
     bills = [(figures["participant_id"], figures["bill"]) for figures in full["participants"]]
     assert sums == [(name, pytest.approx(bill)) for name, bill in bills]
@@ -317,7 +322,9 @@ def test_a_directory_with_a_run_is_left_alone(shell: Shell, tmp_path: Path) -> N
 # ---------------------------------------------------------------- strategies that break
 
 
-def test_a_strategy_that_breaks_stops_the_run_and_what_was_before_is_kept(shell: Shell, tmp_path: Path) -> None:
+def test_a_strategy_that_breaks_stops_the_run_and_what_was_before_is_kept(
+    shell: Shell, tmp_path: Path
+) -> None:
     body = f"""\
 def decide(self, view):
     if view.round.time == {START + 4 * STEP}:

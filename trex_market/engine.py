@@ -64,6 +64,7 @@ class Engine:
             PhaseError: if the market's phase does not allow the command.
         """
         if self._journal is not None:
+            self.market.check(command)
             self._journal.append(command)
         events = self.market.handle(command)
         for outbox in self._outboxes:

@@ -30,7 +30,9 @@ def row(kind: Any, quantity: int, seller: str, buyer: str, sell: int, buy: int, 
 
 
 LEDGER = (
-    row("delivery", 1000, "s", "b", 100_000, 120_000),  # b pays 120, s gets 100, the operator keeps 20 million
+    row(
+        "delivery", 1000, "s", "b", 100_000, 120_000
+    ),  # b pays 120, s gets 100, the operator keeps 20 million
     row("delivery", 100, "s", "b", 100_000, 100_000, fee_ask=1_000, fee_bid=2_000),  # 10.2, 9.9, 0.3
     row("take_or_pay", 50, "s", "b", 100_000, 120_000),  # 6, 5, 1
     row("spill", 50, "s", "grid", 0, 0),
@@ -42,7 +44,10 @@ LEDGER = (
 
 METERS = {
     "s": MeterReading(
-        START, START + STEP, {"solar": 1450, "bess": 9}, {"other": {"solar": 70}, "bess": {"solar": 30, "external": 5}}
+        START,
+        START + STEP,
+        {"solar": 1450, "bess": 9},
+        {"other": {"solar": 70}, "bess": {"solar": 30, "external": 5}},
     ),
     "b": MeterReading(START, START + STEP, {}, {"other": {"external": 1600}}),
 }

@@ -16,7 +16,9 @@ from trex_market.analysis.summary import Summary, summarise
 from trex_market.storage.rows import OrderRecord
 
 SLOTS = [
-    SlotFigures(START, {"delivery": 1100, "supply": 500, "feed_in": 300, "self_consumption": 70}, 0.12, 0.1, 0.2),
+    SlotFigures(
+        START, {"delivery": 1100, "supply": 500, "feed_in": 300, "self_consumption": 70}, 0.12, 0.1, 0.2
+    ),
     SlotFigures(START + STEP, {"supply": 200}, None, 0.1, 0.3),
 ]
 
@@ -73,7 +75,12 @@ def order(side: str, price: int | None, quantity: int | None) -> OrderRecord:
 
 
 def test_supply_and_demand_are_staircases_of_the_chosen_slot() -> None:
-    orders = [order("bid", 100_000, 200), order("bid", 300_000, 100), order("ask", 250_000, 50), order("ask", 50_000, 70)]
+    orders = [
+        order("bid", 100_000, 200),
+        order("bid", 300_000, 100),
+        order("ask", 250_000, 50),
+        order("ask", 50_000, 70),
+    ]
     figure = plots.depth_figure({START: orders, START + STEP: []}, "UTC", shown=START)
     demand, supply, *others = figure.data
     assert (list(demand.x), list(demand.y)) == ([0, 0.1, 0.3], [0.3, 0.1, 0.1])

@@ -63,4 +63,8 @@ def test_tables_have_a_row_for_each_participant_and_figure() -> None:
     header, rows = participant_rows(summary)
     assert rows[0] == ["b", "1.6", "0.0", "1.1", "0.0", "0.23", "0.32", "0.09"]
     assert all(len(row) == len(header) for row in rows)
-    assert [name for name, _, _ in figure_rows(summary)][:3] == ["Energy traded locally", "Load", "Generation"]
+    assert [name for name, _, _ in figure_rows(summary)][:3] == [
+        "Energy traded locally",
+        "Load",
+        "Generation",
+    ]

@@ -181,7 +181,7 @@ def test_empty_sections_are_their_defaults(section: str) -> None:
         ("{host: 5}", "host: must be text, found 5; put it in quotes"),
         (
             "{hots: x}",
-            "hots: unknown key 'hots'. Did you mean 'host'? There are: host, port, turn_timeout_s.",
+            "hots: unknown key 'hots'. Did you mean 'host'? There are: host, max_open_orders, max_requests_per_round, open, operator_token_sha256, port, second_connection, silence, turn_timeout_s.",
         ),
     ],
 )

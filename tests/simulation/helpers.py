@@ -73,7 +73,14 @@ class Memory:
 
 def plan(rounds: int, **others: object) -> EpisodePlan:
     """Return the plan of an episode that begins at slot 0."""
-    values = {"simulation": "training", "episode": 0, "start": slot(0), "rounds": rounds, "step": STEP, **others}
+    values = {
+        "simulation": "training",
+        "episode": 0,
+        "start": slot(0),
+        "rounds": rounds,
+        "step": STEP,
+        **others,
+    }
     return EpisodePlan(**values)  # type: ignore[arg-type]
 
 

@@ -38,7 +38,9 @@ def test_a_parameter_holds_from_its_episode_on_until_it_is_set_again() -> None:
         ([-1.0, "subtract", 2.5], [1.0, 2.0, 2.5, 2.5, 2.5]),
     ],
 )
-def test_annealing_starts_after_its_episode_and_stops_at_its_limit(plan: list[Any], values: list[float]) -> None:
+def test_annealing_starts_after_its_episode_and_stops_at_its_limit(
+    plan: list[Any], values: list[float]
+) -> None:
     lessons = {0: {"e": 1.0, "anneal": {"e": plan}}}
     assert [parameters["e"] for parameters in followed(lessons, 5)] == values
 

@@ -25,6 +25,7 @@ from trex_market.core.messages import (
 from trex_market.engine import Engine
 from trex_market.participant import Announcement, NewOrder, Turn, ask, bid
 from trex_market.simulation.local import LocalRounds
+from trex_market.simulation.run import play_episode
 
 
 def play(rounds: int, *participants: Scripted) -> list[Event]:
@@ -99,7 +100,9 @@ def test_cancellations_come_before_orders_and_both_are_answered() -> None:
 def test_an_order_for_a_slot_that_is_past_is_refused_and_the_market_goes_on() -> None:
     home = Scripted("a", lambda told: Turn([bid(5, 100, told.round.time - STEP)]))
     play(2, home)
-    assert [answer.code for answers in home.answers for answer in of(answers, OrderRejected)] == ["gate_closed"] * 2
+    assert [answer.code for answers in home.answers for answer in of(answers, OrderRejected)] == [
+        "gate_closed"
+    ] * 2
 
 
 class Whole:
@@ -160,17 +163,21 @@ def raiser(error: BaseException) -> Any:
     return raises
 
 
-@pytest.mark.parametrize("error", [ValueError("five"), SystemExit(0), MemoryError(), subprocess.SubprocessError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("five"), SystemExit(0), MemoryError(), subprocess.SubprocessError()]
+)
 @pytest.mark.parametrize("where", ["turn", "start_episode", "end_episode"])
 async def test_what_a_participant_raises_is_its_own_mistake(error: BaseException, where: str) -> None:
     home = Scripted("a")
     setattr(home, where, raiser(error))
     played = driver(home)
-    expected = {"turn": f"round at {slot(0)}", "start_episode": "start of episode 3", "end_episode": "end of episode 3"}
+    expected = {
+        "turn": f"round at {slot(0)}",
+        "start_episode": "start of episode 3",
+        "end_episode": "end of episode 3",
+    }
     with pytest.raises(StrategyError) as caught:
-        await played.begin(plan(1, episode=3), Engine())
-        await played.play(slot(0))
-        await played.end(plan(1, episode=3))
+        await play_episode(plan(1, episode=3), played)
     assert str(caught.value) == f"participant 'a' raised {type(error).__name__}: {error} ({expected[where]})"
     assert caught.value.__cause__ is error
 

@@ -141,9 +141,21 @@ class MarketConfig(Section):
         shortfall: what a seller pays that has sold more than it delivers.
         sources: source -> whether it can be dispatched; besides `DEFAULT_SOURCES`.
         default_bid_source: the source of a bid that names none, where pools are by source.
+        mode: whether rounds follow each other at once, or the wall clock.
+        meter_grace_s: how long after its end a slot waits for readings, on the wall clock.
+        reconciliation_window_s: how long after its end late readings can correct a slot.
     """
 
-    tied: ClassVar[frozenset[str]] = frozenset({"price_floor", "price_cap", "sources", "default_bid_source"})
+    tied: ClassVar[frozenset[str]] = frozenset(
+        {
+            "price_floor",
+            "price_cap",
+            "sources",
+            "default_bid_source",
+            "meter_grace_s",
+            "reconciliation_window_s",
+        }
+    )
 
     id: Annotated[Name, default_if_empty("trex")] = "trex"
     type: Annotated[Name, default_if_empty("MicroTE")] = "MicroTE"
@@ -159,6 +171,9 @@ class MarketConfig(Section):
         default_factory=dict
     )
     default_bid_source: Annotated[str, BeforeValidator(_lower), default_if_empty("solar")] = "solar"
+    mode: Literal["simulation", "realtime"] = "simulation"
+    meter_grace_s: Annotated[int, whole("s", least=0, most=86_400)] = 60
+    reconciliation_window_s: Annotated[int, whole("s", least=0, most=31_536_000)] = 259_200
 
     @model_validator(mode="after")
     def _check_together(self) -> MarketConfig:
@@ -169,6 +184,9 @@ class MarketConfig(Section):
         if self.default_bid_source not in self.source_table():
             unknown = unknown_name("source", self.default_bid_source, self.source_table())
             mistakes.append((("default_bid_source",), unknown))
+        if self.reconciliation_window_s < self.meter_grace_s:
+            message = f"must be at least meter_grace_s, {self.meter_grace_s} s, found {self.reconciliation_window_s}"
+            mistakes.append((("reconciliation_window_s",), message))
         if mistakes:
             raise wrong_at(mistakes)
         return self
@@ -204,4 +222,7 @@ class MarketConfig(Section):
             price_floor=price_from_dollars(self.price_floor),
             price_cap=None if self.price_cap is None else price_from_dollars(self.price_cap),
             shortfall=self.shortfall,
+            mode=self.mode,
+            meter_grace_s=self.meter_grace_s,
+            reconciliation_window_s=self.reconciliation_window_s,
         )

@@ -77,6 +77,9 @@ def scenario_from_open_command(command: OpenMarket) -> dict[str, object]:
         "price_floor": dollars_from_price(command.price_floor),
         "price_cap": None if command.price_cap is None else dollars_from_price(command.price_cap),
         "shortfall": command.shortfall,
+        "mode": command.mode,
+        "meter_grace_s": command.meter_grace_s,
+        "reconciliation_window_s": command.reconciliation_window_s,
     }
 
 

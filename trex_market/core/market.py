@@ -105,6 +105,15 @@ class Market:
         """Return all open orders by slot, in order of submission."""
         return self._book.slots()
 
+    def check(self, command: Command) -> None:
+        """Check that the phase allows a command.
+
+        Raises:
+            PhaseError: if it does not.
+        """
+        if type(command) not in ALLOWED[self.phase]:
+            raise PhaseError(f"{type(command).__name__} is not possible: the market is {self.phase}")
+
     def handle(self, command: Command) -> list[Event]:  # noqa: C901, PLR0911 - one case for each command
         """Change the market as told.
 
@@ -115,8 +124,7 @@ class Market:
             PhaseError: if the phase does not allow the command; nothing was changed.
             InputError: if a market is opened with terms that cannot be, or a reserved id joins.
         """
-        if type(command) not in ALLOWED[self.phase]:
-            raise PhaseError(f"{type(command).__name__} is not possible: the market is {self.phase}")
+        self.check(command)
         match command:
             case SubmitOrder():
                 return [self._submit(command)]

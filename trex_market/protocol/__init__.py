@@ -8,6 +8,7 @@ schema     the JSON Schema of all messages, for docs/protocol.md
 """
 
 from trex_market.protocol.commands import (
+    command_record,
     contract_record,
     parse_command,
     parse_meter,
@@ -16,6 +17,7 @@ from trex_market.protocol.commands import (
 )
 
 __all__ = [
+    "command_record",
     "contract_record",
     "parse_command",
     "parse_meter",

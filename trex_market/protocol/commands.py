@@ -9,6 +9,7 @@ import msgspec
 
 from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.core.messages import (
+    AdvanceClock,
     CancelOrder,
     Command,
     Contract,
@@ -22,7 +23,8 @@ from trex_market.core.messages import (
     SubmitOrder,
     Transaction,
 )
-from trex_market.protocol.answers import contract_message, transaction_message
+from trex_market.core.units import dollars_from_price
+from trex_market.protocol.answers import contract_message, meter_message, transaction_message
 from trex_market.protocol.requests import (
     EARLIEST,
     LATEST,
@@ -76,7 +78,7 @@ class _Reading(msgspec.Struct, frozen=True):
     meter: Any
 
 
-_CLOCK = ("start_round", "end_round")
+_CLOCK = ("start_round", "end_round", "advance_clock")
 _OF_PARTICIPANT = ("join", "submit_bid", "submit_ask", "cancel_order", "replace_order", "report_meter")
 
 
@@ -117,7 +119,9 @@ def parse_command(record: Record) -> Command:
     name = decoded(_Line, record).command
     if name in _CLOCK:
         moment = decoded(_Moment, record)
-        return StartRound(moment.time, moment.duration) if name == "start_round" else EndRound(moment.time)
+        if name == "start_round":
+            return StartRound(moment.time, moment.duration)
+        return EndRound(moment.time) if name == "end_round" else AdvanceClock(moment.time)
     if name in _OF_PARTICIPANT:
         sender = decoded(_Sender, record)
         if not sender.participant_id:
@@ -145,6 +149,49 @@ def _of_participant(name: str, record: Record, participant_id: str, time: int) -
         case _:
             change = decoded(_Change, record)
             return ReplaceOrder(order_id, participant_id, change.quantity, dollars(change.price), time)
+
+
+def command_record(command: Command) -> dict[str, Any]:
+    """Return a command as a scenario line has it; `parse_command` reads it back. `open_market` is the config's matter.
+
+    Raises:
+        ValueError: for a command that no line stands for.
+    """
+    match command:
+        case SubmitOrder():
+            return {
+                "command": f"submit_{command.side}",
+                "uuid": command.order_id,
+                "participant_id": command.participant_id,
+                "quantity": command.quantity,
+                "price": dollars_from_price(command.price),
+                "time": command.time,
+                "time_delivery": [command.slot_start, command.slot_end],
+                "source": command.source,
+            }
+        case CancelOrder():
+            return _of_order("cancel_order", command)
+        case ReplaceOrder():
+            change = {"quantity": command.quantity, "price": dollars_from_price(command.price)}
+            return _of_order("replace_order", command) | change
+        case ReportMeter():
+            meter = _plain(meter_message(command.meter))
+            who = {"participant_id": command.participant_id, "time": command.time}
+            return {"command": "report_meter", **who, "meter": meter}
+        case Join():
+            return {"command": "join", "participant_id": command.participant_id, "time": command.time}
+        case StartRound():
+            return {"command": "start_round", "time": command.time, "duration": command.duration}
+        case EndRound():
+            return {"command": "end_round", "time": command.time}
+        case AdvanceClock():
+            return {"command": "advance_clock", "time": command.time}
+    raise ValueError(f"no line stands for {type(command).__name__}")
+
+
+def _of_order(name: str, command: CancelOrder | ReplaceOrder) -> dict[str, Any]:
+    who = {"uuid": command.order_id, "participant_id": command.participant_id}
+    return {"command": name, **who, "time": command.time}
 
 
 def contract_record(contract: Contract) -> dict[str, Any]:

@@ -23,6 +23,9 @@ from trex_market.server.sockets import Sockets
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+CLOSING_S = 1.0
+"""How long those who are still connected are given to leave when the server closes."""
+
 
 class ServerSettings(msgspec.Struct, frozen=True):
     """Where the server listens and whom it lets in.
@@ -70,7 +73,7 @@ class MarketServer:
         self._sockets = Sockets(desk, self.conductor, doorkeeper, settings.trex_database)
         application = web.Application()
         self._sockets.server.attach(application)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSING_S)
         self.url = ""
 
     async def _tell_status(self, status: wire.Status) -> None:

@@ -85,6 +85,7 @@ class Conductor:
         self._round = 0
         self._time: int | None = None
         self._silent = 0
+        self._begun = False
         self._told = 0.0
         self._speed = (monotonic(), 0)
         self._alarms: list[str] = []
@@ -104,6 +105,7 @@ class Conductor:
         self._state = "waiting"
         await self._tell_status()
         await self._wait_for_all()
+        self._begun = True
         engine.submit(self._terms)
         for name in self._seats.names:
             engine.submit(Join(name, plan.start))
@@ -132,17 +134,30 @@ class Conductor:
         await self._wait_for_all()
 
     async def _wait_for_all(self) -> None:
+        """Wait until all are there and ready; for those who were there before, as long as patience has it."""
+        patience = self._patience
+        limit = patience.join_timeout_s
+        if self._begun:
+            limit = None if patience.silence == "wait" else patience.turn_timeout_s
+        try:
+            async with asyncio.timeout(limit):
+                await self._interruptible(self._seats.all_taken())
+        except TimeoutError:
+            away = f"not there after {limit:g} s: {', '.join(self._seats.missing)}"
+            if not self._begun or patience.silence == "stop":
+                raise ParticipantError(away) from None
+            self._alarms = [away]
+        await self._wait_for_ready()
+
+    async def _wait_for_ready(self) -> None:
         try:
             async with asyncio.timeout(self._patience.join_timeout_s):
-                await self._interruptible(self._seats.all_taken())
                 for seat in self._seats:
                     await self._interruptible(seat.ready.wait())
         except TimeoutError:
-            missing = self._seats.missing or [
-                seat.participant_id for seat in self._seats if not seat.ready.is_set()
-            ]
+            unready = [seat.participant_id for seat in self._seats if not seat.ready.is_set()]
             raise ParticipantError(
-                f"not there after {self._patience.join_timeout_s:g} s: {', '.join(missing)}"
+                f"not ready after {self._patience.join_timeout_s:g} s: {', '.join(unready)}"
             ) from None
 
     async def end(self, plan: EpisodePlan) -> None:
@@ -259,10 +274,12 @@ class Conductor:
 
     def pause(self) -> None:
         """Hold on before the next round."""
+        self._steps = 0
         self._go.clear()
 
     def resume(self) -> None:
         """Go on."""
+        self._steps = 0
         self._go.set()
 
     def step(self) -> None:

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import msgspec
 
 from trex_market.core.messages import Contract
-from trex_market.protocol.wire import Message, RoundMessage
+from trex_market.protocol.wire import EpisodeEnd, EpisodeMessage, Message, RoundMessage
 
-EVENTS_KEPT = 64
+EVENTS_KEPT = 128
 """Events that a participant can be sent again when it comes back."""
 
 
@@ -40,6 +40,8 @@ class Seat:
         self.connection: Connection | None = None
         self.events: deque[tuple[int, str, Message]] = deque(maxlen=EVENTS_KEPT)
         self.last_event = 0
+        self.episode: tuple[int, str, Message] | None = None
+        """The event that began the episode."""
         self.contracts: dict[int, list[Contract]] = {}
         """Own contracts, by slots that are not delivered yet."""
         self.round: RoundMessage | None = None
@@ -82,18 +84,26 @@ class Seat:
         if isinstance(message, RoundMessage):
             self.round = message
             self.requests = 0
+        elif isinstance(message, EpisodeMessage):
+            self.episode = self.events[-1]
+        elif isinstance(message, EpisodeEnd):
+            self.round = None
         if self.connection is not None:
             await self.connection.send(event, message)
 
     def missed(self, last_event: int | None) -> list[tuple[int, str, Any]]:
-        """Return what was sent after an event, as far as it is kept."""
-        if last_event is None:
+        """Return what was sent after an event; if not all of that is kept, what is kept of this episode.
+
+        Args:
+            last_event: its number; 0 for somebody who knows nothing yet, None for one who does not ask.
+        """
+        if last_event is None or not self.events:
             return []
-        return [
-            (number, event, msgspec.to_builtins(message))
-            for number, event, message in self.events
-            if number > last_event
-        ]
+        later = [event for event in self.events if event[0] > last_event]
+        if self.episode is not None and self.events[0][0] > last_event + 1:
+            begun = self.episode
+            later = [begun, *(event for event in later if event[0] > begun[0])]
+        return [(number, event, msgspec.to_builtins(message)) for number, event, message in later]
 
     def begin_episode(self) -> None:
         """Forget the last episode."""
@@ -143,13 +153,12 @@ class Seats:
     async def take(self, seat: Seat, connection: Connection) -> None:
         """Seat a participant; whoever sat there has to leave."""
         old = seat.connection
-        if old is not None and old.sid != connection.sid:
-            del self._by_sid[old.sid]
-            seat.connection = None
-            await old.close()
         seat.connection = connection
         seat.ready.set()
         self._by_sid[connection.sid] = seat
+        if old is not None and old.sid != connection.sid:
+            del self._by_sid[old.sid]
+            await old.close()
         async with self.changed:
             self.changed.notify_all()
 
@@ -159,6 +168,7 @@ class Seats:
         if seat is None:
             return
         seat.connection = None
+        seat.ready.set()
         async with self.changed:
             self.changed.notify_all()
 

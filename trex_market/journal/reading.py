@@ -1,8 +1,4 @@
-"""Scenario files and journals: one command a line, as JSON.
-
-A live market's journal has the format of a scenario, so that it can be
-replayed, audited and shared. The first line opens the market.
-"""
+"""A scenario or journal to commands."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from typing import Any
 from trex_market.config import open_command_from_scenario
 from trex_market.core.errors import ProtocolError, ScenarioError
 from trex_market.core.messages import ChangeRejected, Command, MeterRejected, OrderRejected, Refused
+from trex_market.journal.lines import check_line
 from trex_market.protocol import parse_command
 
 
@@ -27,14 +24,47 @@ def read_commands(path: Path) -> Iterator[tuple[str, Command | Refused]]:
     Raises:
         ScenarioError: if the file cannot be read, or a line is no command at all.
     """
+    for where, record in _records(path):
+        yield where, _command(record, where)
+
+
+def verify(path: Path) -> int:
+    """Check a scenario or journal: each line is a command, and none is missing or changed.
+
+    Returns:
+        how many lines there are.
+
+    Raises:
+        ScenarioError: at the first line that is wrong.
+    """
+    return sum(1 for _ in read_commands(path))
+
+
+def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    last: int | None = None
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    where = f"{path}:{number}"
-                    yield where, _command(_record(line.removeprefix(BOM_UTF8), where), where)
+                if not line.strip():
+                    continue
+                where = f"{path}:{number}"
+                record = _record(line.removeprefix(BOM_UTF8), where)
+                check_line(line, record, where)
+                last = _sequence(record, last, where)
+                yield where, record
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _sequence(record: dict[str, Any], last: int | None, where: str) -> int | None:
+    """Check that a journal's line follows the one before it."""
+    sequence = record.get("seq")
+    if sequence is None and last is None:
+        return None
+    expected = 1 if last is None else last + 1
+    if sequence != expected:
+        raise ScenarioError(f"{where}: lines are missing: found number {sequence!r}, expected {expected}")
+    return expected
 
 
 def _record(line: bytes, where: str) -> dict[str, Any]:
