@@ -9,13 +9,15 @@ missed, and goes on where it was.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
 import socketio
 
 from participants.home import Home
-from trex_market.core.errors import ParticipantError, RefusalCode
+from trex_market.core.errors import ParticipantError, RefusalCode, StrategyError, TrexError
 from trex_market.core.messages import (
     ChangeRejected,
     Event,
@@ -73,27 +75,34 @@ class Client:
         self._profile = profile
         self._packed = packed
         self._patience = patience
-        self._last_event: int | None = None
+        self._last_event = 0
         self._step = 0
+        self._turn = Turn()
+        self._sent = 0
+        """Number of the round whose turn was sent over this connection."""
+        self._over = False
         self._inbox: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        self._socket = socketio.AsyncClient(json=WireJson, reconnection_delay_max=5, ssl_verify=ssl_verify)
+        self._socket = socketio.AsyncClient(
+            json=WireJson,
+            reconnection_delay_max=5,
+            ssl_verify=ssl_verify,
+            websocket_extra_options={"max_msg_size": 0},  # a year's profile has several megabytes
+        )
         self._socket.on("connect", self._on_connect, namespace=NAMESPACE)
+        self._socket.on("disconnect", self._on_disconnect, namespace=NAMESPACE)
         self._socket.on("*", self._on_event, namespace=NAMESPACE)
 
     async def run(self) -> None:
         """Take part until the simulation ends.
 
         Raises:
-            ParticipantError: if the server cannot be reached, or refuses the participant.
+            ParticipantError: if the server cannot be reached, refuses the participant, or turns it out.
             StrategyError: if the strategy fails.
         """
         await self._connect()
         try:
-            while True:
-                event, data = await self._inbox.get()
-                if event == "end_simulation":
-                    return
-                await self._handle(event, data)
+            while not self._over:
+                await self._handle(*await self._inbox.get())
         finally:
             await self._socket.disconnect()
 
@@ -111,6 +120,7 @@ class Client:
                 return
 
     async def _on_connect(self) -> None:
+        self._sent = 0
         request = wire.Join(
             participant_id=self.participant.participant_id,
             token=self._token,
@@ -119,6 +129,11 @@ class Client:
             profile=self._profile,
         )
         await self._emit("join", request, "joined")
+
+    async def _on_disconnect(self, reason: str) -> None:
+        """A lost connection is made again; one that the server ended is not."""
+        if reason == self._socket.reason.SERVER_DISCONNECT:
+            self._inbox.put_nowait(("turned_out", None))
 
     async def _on_event(self, event: str, data: Any = None) -> None:
         self._inbox.put_nowait((event, data))
@@ -130,61 +145,105 @@ class Client:
             self._inbox.put_nowait((answer, data))
 
         data: Any = msgspec.msgpack.encode(message) if self._packed and event != "join" else message
-        await self._socket.emit(event, data, namespace=NAMESPACE, callback=take)
+        # Without a connection it is lost; what counts is sent again after the next `join`.
+        with suppress(socketio.exceptions.BadNamespaceError):
+            await self._socket.emit(event, data, namespace=NAMESPACE, callback=take)
 
     async def _handle(self, event: str, data: Any) -> None:
         if isinstance(data, bytes):
             data = msgspec.msgpack.decode(data)
         match event:
             case "start_round":
-                await self._start_round(msgspec.convert(data, wire.RoundMessage))
+                if self._act(msgspec.convert(data, wire.RoundMessage)):
+                    await self._send_turn()
             case "turn_taken":
                 self._turn_taken(data)
             case "joined":
                 await self._joined(data)
             case "start_episode":
                 self._start_episode(msgspec.convert(data, wire.EpisodeMessage))
-            case "end_episode":
-                self._last_event = data["event"]
-                self.participant.end_episode()
+            case "end_episode" if self._is_news(data["event"]):
+                with self._blamed("end of an episode"):
+                    self.participant.end_episode()
+            case "end_simulation":
+                self._over = True
+            case "turned_out":
+                raise ParticipantError(
+                    f"{self._url} ended the connection of {self.participant.participant_id!r}"
+                )
+
+    def _is_news(self, event: int) -> bool:
+        """Say whether an event was not heard before, and remember that it was."""
+        news = event > self._last_event
+        self._last_event = max(event, self._last_event)
+        return news
 
     async def _joined(self, data: Any) -> None:
+        """Catch up with what was missed; only the round that still waits for a turn is answered."""
         if not data.get("ok"):
             raise ParticipantError(
                 f"{self._url} refuses {self.participant.participant_id!r}: {data.get('detail')} ({data.get('code')})"
             )
         joined = msgspec.convert(data, wire.Joined)
         self._step = joined.market.step
-        for _, event, missed in joined.missed:
-            await self._handle(event, missed)
+        waiting = joined.round
+        for number, event, missed in joined.missed:
+            if event != "start_round":
+                await self._handle(event, missed)
+            elif waiting is None or number < waiting.event:
+                self._act(msgspec.convert(missed, wire.RoundMessage))
+        name = self.participant.participant_id
+        self._answered([OrderAccepted(order_of(order, name)) for order in joined.open_orders])
+        if waiting is not None:
+            self._act(waiting)
+            if self._sent < waiting.event == self._last_event:
+                await self._send_turn()
 
     def _start_episode(self, message: wire.EpisodeMessage) -> None:
-        self._last_event = message.event
-        self._step = message.market.step
-        self.participant.start_episode(
-            EpisodeStart(
-                message.episode,
-                message.simulation,
-                market_info(message.market),
-                message.parameters,
-                message.start,
-                message.rounds,
-                message.profile,
-            )
-        )
-
-    async def _start_round(self, message: wire.RoundMessage) -> None:
-        if self._last_event is not None and message.event <= self._last_event:
+        if not self._is_news(message.event):
             return
-        self._last_event = message.event
+        self._step = message.market.step
+        start = EpisodeStart(
+            message.episode,
+            message.simulation,
+            market_info(message.market),
+            message.parameters,
+            message.start,
+            message.rounds,
+            message.profile,
+        )
+        with self._blamed(f"start of episode {message.episode}"):
+            self.participant.start_episode(start)
+
+    def _act(self, message: wire.RoundMessage) -> bool:
+        """Let the participant play a round, unless it has done so; say whether it did now."""
+        if not self._is_news(message.event):
+            return False
         announcement = Announcement(
             round_of(message),
             [contract_of(contract) for contract in message.contracts],
             [transaction_of(row) for row in message.transactions],
         )
-        turn = self.participant.turn(announcement)
-        self._turn = turn
-        await self._emit("turn", self._message(turn), "turn_taken")
+        with self._blamed(f"round at {message.time}"):
+            self._turn = self.participant.turn(announcement)
+        return True
+
+    async def _send_turn(self) -> None:
+        """Send the turn of the last round."""
+        self._sent = self._last_event
+        await self._emit("turn", self._message(self._turn), "turn_taken")
+
+    @contextmanager
+    def _blamed(self, when: str) -> Iterator[None]:
+        """Turn what goes wrong in the participant's code into an error that names it."""
+        try:
+            yield
+        except TrexError:
+            raise
+        except Exception as error:
+            name = self.participant.participant_id
+            message = f"participant {name!r} raised {type(error).__name__}: {error} ({when})"
+            raise StrategyError(message) from error
 
     def _message(self, turn: Turn) -> wire.Turn:
         return wire.Turn(
@@ -208,7 +267,11 @@ class Client:
             _submission(order, name, result)
             for order, result in zip(self._turn.orders, taken.orders, strict=True)
         ]
-        self.participant.answered(answers)
+        self._answered(answers)
+
+    def _answered(self, answers: Sequence[Event]) -> None:
+        with self._blamed("answers to its orders"):
+            self.participant.answered(answers)
 
 
 def _cancellation(order_id: str, name: str, result: wire.Result) -> Event:

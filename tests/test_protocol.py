@@ -27,7 +27,7 @@ from trex_market.protocol import contract_record, parse_command, transaction_rec
 T = 1_472_976_000
 SLOT = [T + 1800, T + 2700]
 
-BID = {
+BID: dict[str, Any] = {
     "command": "submit_bid",
     "participant_id": "a",
     "uuid": "u1",
@@ -37,7 +37,7 @@ BID = {
     "time_delivery": SLOT,
     "time": T,
 }
-METER = {
+METER: dict[str, Any] = {
     "command": "report_meter",
     "participant_id": "a",
     "time": T,
@@ -62,14 +62,14 @@ def refusal(record: dict[str, Any]) -> RefusalCode:
         ({"command": "join", "participant_id": "a", "time": T}, Join("a", T)),
         ({"command": "start_round", "time": T, "duration": 900}, StartRound(T, 900)),
         ({"command": "end_round", "time": T}, EndRound(T)),
-        (BID, SubmitOrder("u1", "a", "bid", 500, 123_400, "solar", *SLOT, T)),
+        (BID, SubmitOrder("u1", "a", "bid", 500, 123_400, "solar", T + 1800, T + 2700, T)),
         (
             {**BID, "command": "submit_ask", "source": "Bess", "unknown_key": 1},
-            SubmitOrder("u1", "a", "ask", 500, 123_400, "Bess", *SLOT, T),
+            SubmitOrder("u1", "a", "ask", 500, 123_400, "Bess", T + 1800, T + 2700, T),
         ),
         (
             {key: value for key, value in BID.items() if key != "source"},
-            SubmitOrder("u1", "a", "bid", 500, 123_400, None, *SLOT, T),
+            SubmitOrder("u1", "a", "bid", 500, 123_400, None, T + 1800, T + 2700, T),
         ),
         (
             {"command": "cancel_order", "participant_id": "a", "uuid": "u1", "time": T},

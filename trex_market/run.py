@@ -24,7 +24,7 @@ from trex_market.analysis.summary import Summary, summarise
 from trex_market.analysis.totals import Totals
 from trex_market.build import BASELINE, Study
 from trex_market.config import dump_yaml
-from trex_market.core.errors import InputError
+from trex_market.core.errors import InputError, SimulationStoppedError
 from trex_market.recording import Recording
 from trex_market.rounds import EpisodePlan
 from trex_market.simulation.run import Driver, Recorder, play_episode
@@ -207,7 +207,7 @@ class StudyRun:
             async with self._recording(database, run_id) as recorder:
                 await self._play(plan, driver, totals, recorder)
             status = "finished"
-        except (asyncio.CancelledError, KeyboardInterrupt):
+        except (asyncio.CancelledError, KeyboardInterrupt, SimulationStoppedError):
             status = "interrupted"
             raise
         finally:

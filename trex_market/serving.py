@@ -92,5 +92,7 @@ class Serving:
             names = ", ".join(study.config.participants)
             self._say(f"market {study.terms.market_id} at {market.url}; waiting for: {names}")
             with terminal_keys(market.conductor, self._say):
-                yield market.conductor
-                await market.conductor.finish()
+                try:
+                    yield market.conductor
+                finally:
+                    await market.conductor.finish()

@@ -13,12 +13,14 @@ from trex_market.core.errors import ParticipantError
 from trex_market.plugins import CLIENTS, find
 from trex_market.run import Reach
 from trex_market.server.app import MarketServer, ServerSettings
-from trex_market.server.conductor import Conductor, Patience
+from trex_market.server.conductor import Conductor, Patience, Silence
+from trex_market.server.desk import Limits
 from trex_market.simulation.local import LocalDriver
 from trex_market.simulation.run import Driver
 
 JOIN_TIMEOUT_S = 60.0
-"""Our own clients are all there by then, or something is wrong."""
+JOIN_TIMEOUT_EACH_S = 2.0
+"""Our own clients are all there by then, or something is wrong: so long, and so long more for each."""
 
 Players = Callable[[Study, str, str], Iterable[Coroutine[Any, Any, None]]]
 """Makes what plays the participants of a study's simulation in the market at an URL."""
@@ -31,10 +33,16 @@ async def _local(study: Study, simulation: str) -> AsyncIterator[Driver]:
 
 
 @asynccontextmanager
-async def _over_sockets(study: Study, simulation: str, play: Players) -> AsyncIterator[Driver]:
+async def _over_sockets(
+    study: Study, simulation: str, play: Players, silence: Silence | None = None
+) -> AsyncIterator[Driver]:
     server = study.config.server
-    patience = Patience(server.turn_timeout_s, JOIN_TIMEOUT_S, server.silence)
-    settings = ServerSettings(patience=patience, default_source=study.config.market.default_bid_source)
+    limit = JOIN_TIMEOUT_S + JOIN_TIMEOUT_EACH_S * len(study.config.participants)
+    settings = ServerSettings(
+        patience=Patience(server.turn_timeout_s, limit, silence or server.silence),
+        limits=Limits(sys.maxsize, sys.maxsize),
+        default_source=study.config.market.default_bid_source,
+    )
     async with MarketServer(study.terms, study.config.participants, settings) as market:
         players = [asyncio.create_task(player) for player in play(study, simulation, market.url)]
         for player in players:
@@ -42,7 +50,9 @@ async def _over_sockets(study: Study, simulation: str, play: Players) -> AsyncIt
         try:
             yield market.conductor
             await market.conductor.finish()
-            await asyncio.wait(players, timeout=JOIN_TIMEOUT_S)
+            left, _ = await asyncio.wait(players, timeout=JOIN_TIMEOUT_S)
+            for player in left:
+                player.result()
         finally:
             for player in players:
                 player.cancel()
@@ -96,7 +106,7 @@ async def _process(study: Study, simulation: str, url: str, participant_id: str)
 
 REACH: dict[str, Reach] = {
     "local": _local,
-    "socketio": lambda study, simulation: _over_sockets(study, simulation, _clients),
+    "socketio": lambda study, simulation: _over_sockets(study, simulation, _clients, "wait"),
     "processes": lambda study, simulation: _over_sockets(study, simulation, _processes),
 }
-"""In this process; over a socket each; in a process each."""
+"""In this process; over a socket each, where nobody can be silent without all being so; in a process each."""

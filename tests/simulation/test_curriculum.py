@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from trex_market.simulation.curriculum import Curriculum
 
 
-def followed(lessons: dict[int, dict[str, Any]], episodes: int) -> list[dict[str, Any]]:
+def followed(lessons: Mapping[int, Any], episodes: int) -> list[dict[str, Any]]:
     curriculum = Curriculum(lessons)
     return [curriculum.parameters(episode) for episode in range(episodes)]
 

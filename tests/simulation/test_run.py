@@ -76,7 +76,7 @@ async def test_an_episode_can_be_cancelled_even_if_little_is_written(record: boo
     task = asyncio.create_task(
         play_episode(plan(10_000_000), driver(home := Scripted("a")), recorder=Memory() if record else None)
     )
-    loop.call_soon(loop.call_soon, task.cancel)
+    loop.call_soon(lambda: loop.call_soon(task.cancel))
     with pytest.raises(asyncio.CancelledError):
         await task
     assert home.ended == 0

@@ -10,7 +10,7 @@ import msgspec
 
 from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.core.messages import MeterReading, Side, SubmitOrder
-from trex_market.core.units import price_from_dollars
+from trex_market.core.units import MAX_QUANTITY, price_from_dollars
 from trex_market.protocol.wire import Meter, OrderRequest
 
 MessageT = TypeVar("MessageT")
@@ -106,7 +106,11 @@ def check_sender(named: str | None, participant_id: str) -> None:
 
 
 def meter_reading(message: Meter) -> MeterReading:
-    """Make a meter reading; sources are case-insensitive."""
+    """Make a meter reading; sources are case-insensitive.
+
+    Raises:
+        ProtocolError: bad_quantity, where two spellings of a source cannot be added up.
+    """
     start, end = message.time_interval
     consumption = {load: _lower(sources) for load, sources in message.consumption.items()}
     return MeterReading(start, end, _lower(message.generation), consumption)
@@ -117,5 +121,8 @@ def _lower(energies: dict[str, int]) -> dict[str, int]:
         return energies
     merged: dict[str, int] = {}
     for source, energy in energies.items():
+        if not 0 <= energy <= MAX_QUANTITY:
+            found = f"a reading must be a whole number from 0 to {MAX_QUANTITY} Wh, found {energy}"
+            raise ProtocolError(RefusalCode.BAD_QUANTITY, found)
         merged[source.lower()] = merged.get(source.lower(), 0) + energy
     return merged

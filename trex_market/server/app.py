@@ -23,7 +23,7 @@ from trex_market.server.sockets import Sockets
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-CLOSING_S = 1.0
+CLOSING_S = 0.5
 """How long those who are still connected are given to leave when the server closes."""
 
 

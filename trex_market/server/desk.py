@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from trex_market.core.errors import PhaseError, ProtocolError, RefusalCode
+from trex_market.core.market import Phase
 from trex_market.core.messages import (
     CancelOrder,
     ChangeRejected,
@@ -33,6 +34,9 @@ from trex_market.server.doorkeeper import Doorkeeper
 from trex_market.server.seats import Connection, Seat, Seats
 
 logger = logging.getLogger(__name__)
+
+ENDING = ("end_turn", "turn")
+"""Requests that end a turn; they do not count themselves, so that who asks for too much still can end it."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -153,7 +157,8 @@ class Desk:
             seat = self.seats.of(sid)
             if seat is None:
                 raise ProtocolError(RefusalCode.UNAUTHORISED, "join first")
-            self._count(seat, 1)
+            if event not in ENDING:
+                self._count(seat, 1)
             return handler(seat, data)
         except ProtocolError as error:
             return refusal(error)
@@ -189,14 +194,14 @@ class Desk:
         if engine is None:
             raise ProtocolError(RefusalCode.WRONG_PHASE, "no episode is running")
         name = seat.participant_id
-        order_id = engine.order_id(name)
-        command = submit_order(request, side, name, order_id, self._now, self._default_source)
+        command = submit_order(request, side, name, "", self._now, self._default_source)
         if seat.open_orders >= self._limits.open_orders:
             seat.open_orders = len(engine.market.open_orders(name))
             if seat.open_orders >= self._limits.open_orders:
                 detail = f"more than {self._limits.open_orders} open orders"
                 raise ProtocolError(RefusalCode.RATE_LIMITED, detail)
-        outcome = engine.submit(command)[0]
+        order_id = engine.order_id(name)
+        outcome = engine.submit(msgspec.structs.replace(command, order_id=order_id))[0]
         if isinstance(outcome, OrderRejected):
             return wire.OrderResult(ok=False, code=outcome.code, detail=outcome.detail, order_id=order_id)
         assert isinstance(outcome, OrderAccepted)
@@ -206,15 +211,22 @@ class Desk:
     def _batched(self, seat: Seat, data: object) -> wire.OrderResult:
         """Answer one order of several; that one is refused changes nothing for the others."""
         try:
+            self._count(seat, 1)
             request = decoded(wire.SidedOrder, data)
             return self._order(seat, request, request.side)
         except ProtocolError as error:
             return wire.OrderResult(ok=False, code=error.code, detail=error.detail)
 
+    def _cancelled(self, seat: Seat, order_id: str) -> wire.Result:
+        """Answer one cancellation of several."""
+        try:
+            self._count(seat, 1)
+            return self._cancel_one(seat, order_id)
+        except ProtocolError as error:
+            return refusal(error)
+
     def _orders(self, seat: Seat, data: object) -> wire.Answers:
-        batch = decoded(list[Any], data)
-        self._count(seat, len(batch))
-        return wire.Answers(results=[self._batched(seat, order) for order in batch])
+        return wire.Answers(results=[self._batched(seat, order) for order in decoded(list[Any], data)])
 
     def _cancel(self, seat: Seat, data: object) -> wire.Result:
         return self._cancel_one(seat, decoded(wire.Cancel, data).order_id)
@@ -232,7 +244,10 @@ class Desk:
         reading = meter_reading(decoded(wire.Meter, data))
         outcome = self._submit(ReportMeter(seat.participant_id, reading, reading.slot_end))[0]
         if isinstance(outcome, MeterRejected):
+            now = self._now
+            seat.late = reading.slot_start < now != seat.metered
             return wire.Result(ok=False, code=outcome.code, detail=outcome.detail)
+        seat.metered, seat.late = reading.slot_start, False
         return wire.Result()
 
     def _end_turn(self, seat: Seat, _data: object) -> wire.Result:
@@ -245,8 +260,9 @@ class Desk:
 
     def _turn(self, seat: Seat, data: object) -> wire.TurnTaken:
         turn = decoded(wire.Turn, data)
-        self._count(seat, len(turn.orders) + len(turn.cancel))
-        cancelled = [self._cancel_one(seat, order_id) for order_id in turn.cancel]
+        if self.engine is None or self.engine.market.phase is not Phase.ROUND:
+            raise ProtocolError(RefusalCode.WRONG_PHASE, "no round is running")
+        cancelled = [self._cancelled(seat, order_id) for order_id in turn.cancel]
         orders = [self._batched(seat, order) for order in turn.orders]
         meter = None
         if turn.meter is not None:
@@ -254,8 +270,11 @@ class Desk:
                 meter = self._meter(seat, turn.meter)
             except ProtocolError as error:
                 meter = refusal(error)
-        seat.metrics = turn.metrics
-        self._end_turn(seat, None)
+        if meter is not None and seat.late:
+            seat.absent = False  # it belongs to a round that is over, and cannot end this one
+        else:
+            seat.metrics = turn.metrics
+            self._end_turn(seat, None)
         return wire.TurnTaken(cancelled=cancelled, orders=orders, meter=meter)
 
     def _subscribe(self, seat: Seat, data: object) -> wire.Result:

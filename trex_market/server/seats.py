@@ -55,6 +55,10 @@ class Seat:
         self.wants_profile = False
         self.absent = False
         """It let a round go by; rounds do not wait for it until it speaks again."""
+        self.late = False
+        """Its last reading was of a round that is over: it lags behind, and what it ends is not this round."""
+        self.metered: int | None = None
+        """Start of the slot of its last reading that was taken."""
         self.silent_rounds = 0
         self.metrics: dict[str, float] = {}
         self.ready = asyncio.Event()
@@ -111,6 +115,7 @@ class Seat:
         self.round = None
         self.open_orders = 0
         self.metrics = {}
+        self.late, self.metered = False, None
 
 
 class Seats:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -110,8 +111,7 @@ class Sockets:
                 request = decoded(wire.Join, data)
                 packed = request.encoding == "msgpack"
                 joined = await self._desk.join(request, NativeConnection(self.server, sid, packed=packed))
-                if packed:
-                    self._packed.add(sid)
+                (self._packed.add if packed else self._packed.discard)(sid)
                 return _packed(joined, packed=packed)
             answer = self._desk.answer(event, sid, data)
         except ProtocolError as error:
@@ -165,10 +165,11 @@ class Sockets:
         if admitted is None:
             return False
         seat, request = admitted
+        again = self._desk.seats.of(sid) is seat
         connection = TrexConnection(sid, emit, hang_up, seat, self._database)
         await connection.welcome(request.market_id)
         await self._desk.seats.take(seat, connection)
-        if seat.round is not None:
+        if seat.round is not None and not again:
             await connection.send("start_round", seat.round)
         return True
 
@@ -186,12 +187,30 @@ def _unpacked(arguments: tuple[Any, ...]) -> Any:
     if len(arguments) > 1:
         raise ProtocolError(RefusalCode.MALFORMED, f"a request has one argument, found {len(arguments)}")
     data = arguments[0] if arguments else None
-    if not isinstance(data, bytes | bytearray):
-        return data
+    if isinstance(data, bytes | bytearray):
+        try:
+            data = msgspec.msgpack.decode(data)
+        except (msgspec.DecodeError, RecursionError, ValueError) as error:
+            raise ProtocolError(RefusalCode.MALFORMED, f"bytes that are not MessagePack: {error}") from error
+    _check_plain(data)
+    return data
+
+
+def _check_plain(data: object) -> None:
+    """Check that data can be kept and sent on: JSON, in text that is Unicode and has no zeros in it.
+
+    Raises:
+        ProtocolError: malformed.
+    """
     try:
-        return msgspec.msgpack.decode(data)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise ProtocolError(RefusalCode.MALFORMED, f"bytes that are not MessagePack: {error}") from error
+        try:
+            encoded = msgspec.json.encode(data)
+        except OverflowError:  # numbers of more than 64 bits are refused by name, where they are
+            encoded = json.dumps(data, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ProtocolError(RefusalCode.MALFORMED, f"not plain data: {error}") from error
+    if b"\\u0000" in encoded:
+        raise ProtocolError(RefusalCode.MALFORMED, "text must not hold the character 0")
 
 
 def _packed(answer: wire.Message, *, packed: bool) -> object:

@@ -184,6 +184,9 @@ class TrexDesk:
             if seat is not None:
                 seat.ready.set()
             return
+        if event == "end_turn" and seat is not None and seat.late:
+            seat.late = seat.absent = False
+            return
         result = self._desk.answer(event, sid, data)
         if event in ("bid", "ask"):
             await self._confirm(event, data, result, emit)
