@@ -5,6 +5,8 @@ All that goes wrong is a `StorageError` of one sentence, without passwords.
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -94,7 +96,7 @@ class Database:
 
     async def _prepare(self, url: URL) -> None:
         if self._on_sqlite:
-            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(_make_file, Path(str(url.database)))
             async with self._engine.connect() as connection:
                 # Kept in the file. It cannot be set within a transaction.
                 await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
@@ -217,6 +219,12 @@ def _engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(url, pool_use_lifo=True, connect_args={"timeout": LOCK_TIMEOUT})
     event.listen(engine.sync_engine, "connect", _tune_sqlite)
     return engine
+
+
+def _make_file(path: Path) -> None:
+    """Make a database's folder and file; one that cannot be made leaves no worker of the driver behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sqlite3.connect(path).close()
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
