@@ -16,7 +16,7 @@ from trex_market.core.messages import OpenMarket
 from trex_market.engine import Engine
 from trex_market.protocol import wire
 from trex_market.rounds import EpisodePlan
-from trex_market.server.app import MarketServer, ServerSettings
+from trex_market.server.app import ServerSettings, SimulationServer
 
 
 class Tap:
@@ -35,7 +35,7 @@ async def market_rounds(
     Returns:
         rounds per second, and seconds until all had joined.
     """
-    async with MarketServer(terms, homes, ServerSettings()) as market:
+    async with SimulationServer(terms, homes, ServerSettings()) as market:
         began = perf_counter()
         clients = [_Tapped(home, market.url, profile=False) for home in homes.values()]
         for client in clients:

@@ -21,7 +21,7 @@ from trex_market.config import Config
 from trex_market.core.clearing import RULES
 from trex_market.core.errors import RefusalCode
 from trex_market.protocol import schema, wire
-from trex_market.server.app import MarketServer, ServerSettings
+from trex_market.server.app import SimulationServer, ServerSettings
 from trex_market.server.sockets import MAX_MESSAGE_BYTES
 
 DOCS = REPOSITORY / "docs"
@@ -73,7 +73,7 @@ def test_every_message_has_a_schema() -> None:
 
 
 def test_requests_and_codes_are_those_that_there_are() -> None:
-    sockets = MarketServer(terms(), [], ServerSettings())._sockets
+    sockets = SimulationServer(terms(), [], ServerSettings())._sockets
     assert {"register", *sockets._controls} == set(schema.CONTROLS)
     assert {"join", *sockets._desk._handlers} == set(wire.ANSWERS)
     assert set(schema.CODES) == set(RefusalCode)

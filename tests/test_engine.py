@@ -23,7 +23,7 @@ from trex_market.core.messages import (
     SubmitOrder,
 )
 from trex_market.engine import Engine, order_command, replay
-from trex_market.participant import ask, bid
+from trex_market.participant import NewOrder, ask, bid
 
 
 class Log:
@@ -69,6 +69,14 @@ def test_what_is_not_possible_changes_nothing_and_is_told_to_nobody() -> None:
     assert outbox.take() == []
 
 
+def test_what_is_not_possible_is_not_in_the_journal_either() -> None:
+    log = Log()
+    log.engine = engine = Engine(journal=log)
+    with pytest.raises(PhaseError):
+        engine.submit(Join("a", START))
+    assert log.commands == []
+
+
 def test_a_refusal_is_handed_out() -> None:
     engine = Engine()
     outbox = engine.listen()
@@ -87,6 +95,8 @@ def test_a_bid_without_a_source_goes_to_the_default_pool_and_an_ask_does_not() -
     asked = ask(5, 100, slot(2), "wind")
     made = order_command(bid(5, 100, slot(2)), "a", "a-1", START, terms(), "hydro")
     assert made == SubmitOrder("a-1", "a", "bid", 5, 100, "hydro", slot(2), slot(3), START)
+    unnamed = NewOrder("ask", 5, 100, slot(2))
+    assert order_command(unnamed, "a", "a-4", START, terms(), "hydro").source is None
     assert order_command(asked, "a", "a-2", START, terms(), "hydro").source == "wind"
     assert order_command(bid(5, 100, slot(2), "bess"), "a", "a-3", START, terms(), "hydro").source == "bess"
 

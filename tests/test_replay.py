@@ -150,7 +150,7 @@ def test_an_interrupted_replay_is_marked(tmp_path: Path, number: signal.Signals)
         os.write(pipe, f"{json.dumps(OPEN)}\n".encode() + 5 * more)
         process.send_signal(number)
         with contextlib.suppress(BrokenPipeError):
-            while True:
+            for _ in range(50):
                 os.write(pipe, more)
         os.close(pipe)
         _, err = process.communicate()

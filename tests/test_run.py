@@ -21,17 +21,43 @@ from tests.shell_helpers import (
     query,
     run_process,
     statuses,
+    strategy,
     study,
 )
 from trex_market.config import load_config
 from trex_market.core.errors import InputError
 from trex_market.run import new_directory
 
+RECKLESS = """\
+def decide(self, view):
+    sells = view.participant_id == "maker"
+    slot = view.round.next_settle
+    orders = []
+    for draw, source in enumerate(("bess", "solar", "wind")):
+        quantity, price = round(300 * view.chance(draw)), (100_000 if sells else 250_000)
+        price = 175_000 if source == "solar" else price
+        orders.append(ask(quantity, price, slot, source) if sells else bid(quantity, price, slot, source))
+    return Decision(orders)"""
+"""Sells what it may not have, and buys what it may not need."""
+
 STORED = "{trader: {type: battery_arbitrage}, storage: {capacity: 800, power: 1200, efficiency: 0.9}}"
-LIVELY = (
-    ("{trader: {type: zero_intelligence}}", STORED),
-    ("bid_price: 0.24}}", "bid_price: 0.24}}\n  z1: {profile: maker, trader: {type: zero_intelligence}}"),
-)
+
+
+def lively(folder: Path, *changes: tuple[str, str]) -> Path:
+    """Write a study in which much happens: batteries, shortfalls, energy that nobody takes, ties."""
+    reckless = strategy(folder, RECKLESS)
+    return study(
+        folder,
+        ("type: basic, ask_price: 0.12", f'type: "{reckless}"'),
+        (
+            "{type: basic, bid_price: 0.24}}",
+            f'{{type: "{reckless}"}}}}\n  z1: {{profile: maker, trader: {{type: zero_intelligence}}}}',
+        ),
+        ("{trader: {type: zero_intelligence}}", STORED),
+        *changes,
+    )
+
+
 COLUMNS = (
     "id, kind, contract_id, quantity, seller_id, buyer_id, energy_source, settlement_price_sell, "
     "settlement_price_buy, fee_ask, fee_bid, amount, estimated, reverses, time_creation, time_purchase, "
@@ -150,10 +176,14 @@ def assert_money_balances(database: Path, run_id: str) -> None:
 
 @pytest.mark.parametrize("rule", ["MicroTE", "MicroTE2", "MicroTE3", "MicroTE3B", "uniform", "mcafee"])
 def test_energy_and_money_balance_in_every_slot(shell: Shell, tmp_path: Path, rule: str) -> None:
-    out = ran(shell, study(tmp_path, *LIVELY, ("market:", f"market:\n  type: {rule}")), tmp_path / "out")
+    out = ran(shell, lively(tmp_path, ("market:", f"market:\n  type: {rule}")), tmp_path / "out")
     for (run_id,) in query(out / "market.db", "SELECT id FROM runs"):
         assert assert_energy_balances(out / "market.db", run_id) == 4 * ROUNDS
         assert_money_balances(out / "market.db", run_id)
+    kinds = {kind for (kind,) in query(out / "market.db", "SELECT DISTINCT kind FROM transactions")}
+    assert kinds >= {"supply", "feed_in", "self_consumption"}
+    if rule != "mcafee":  # which gives up the last trade, and here there are no others
+        assert kinds >= {"delivery", "shortfall"}
 
 
 @pytest.mark.slow
@@ -168,7 +198,7 @@ def test_energy_and_money_balance_in_the_demo(shell: Shell, tmp_path: Path) -> N
 
 
 def test_the_summary_says_what_the_ledger_says(shell: Shell, tmp_path: Path) -> None:
-    out = ran(shell, study(tmp_path, *LIVELY), tmp_path / "out")
+    out = ran(shell, lively(tmp_path), tmp_path / "out")
     summary = json.loads((out / "summary.json").read_text())
     run_id = json.loads((out / "run.json").read_text())["run_ids"][-1]
     sql = "SELECT sum(quantity) FROM transactions WHERE run_id = ? AND kind = ?"
@@ -184,7 +214,7 @@ def test_the_summary_says_what_the_ledger_says(shell: Shell, tmp_path: Path) -> 
 
 
 def test_one_seed_gives_the_same_ledger_and_another_one_does_not(shell: Shell, tmp_path: Path) -> None:
-    config = study(tmp_path, *LIVELY)
+    config = lively(tmp_path)
     first, second = (transactions(ran(shell, config, tmp_path / name)) for name in ("a", "b"))
     other = transactions(ran(shell, config, tmp_path / "c", "--seed", "2"))
     assert first == second
@@ -192,7 +222,7 @@ def test_one_seed_gives_the_same_ledger_and_another_one_does_not(shell: Shell, t
 
 
 def test_the_hash_seed_and_the_order_of_participants_change_nothing(tmp_path: Path) -> None:
-    config = study(tmp_path, *LIVELY)
+    config = lively(tmp_path)
     ledgers = []
     for seed in ("0", "1", "4242"):
         out = tmp_path / seed
@@ -242,7 +272,7 @@ def rows_by_table(database: Path) -> dict[str, int]:
 
 
 def test_all_is_kept_at_level_full(shell: Shell, tmp_path: Path) -> None:
-    out = ran(shell, study(tmp_path, *LIVELY), tmp_path / "out", "--simulation", "training")
+    out = ran(shell, lively(tmp_path), tmp_path / "out", "--simulation", "training")
     kept = rows_by_table(out / "market.db")
     assert kept["meter_readings"] == 4 * ROUNDS
     assert kept["metrics"] == 3 * ROUNDS  # the grid's two prices, and a battery
@@ -285,7 +315,7 @@ def test_days_are_kept_apart_at_level_participant(shell: Shell, tmp_path: Path) 
 
 
 def test_nothing_is_kept_at_level_none_but_the_figures(shell: Shell, tmp_path: Path) -> None:
-    config = study(tmp_path, *LIVELY)
+    config = lively(tmp_path)
     full, out = ran(shell, config, tmp_path / "a"), ran(shell, config, tmp_path / "b", "--record", "none")
     assert set(rows_by_table(out / "market.db").values()) == {0}
     assert statuses(out / "market.db") == {"baseline 0": "finished", "training 0": "finished"}

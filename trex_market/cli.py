@@ -26,7 +26,17 @@ app = typer.Typer(
     help="A futures market for a neighbourhood's electricity.",
 )
 
+journal_app = typer.Typer(no_args_is_help=True, help="Check and share a live market's journal.")
+app.add_typer(journal_app, name="journal")
+
 Result = TypeVar("Result")
+
+
+class Mode(StrEnum):
+    """What drives the rounds."""
+
+    SIMULATION = "simulation"
+    REALTIME = "realtime"
 
 
 class Transport(StrEnum):
@@ -128,6 +138,10 @@ def serve(
     config: Annotated[Path, typer.Argument(help="YAML, or JSON with comments.")],
     host: Annotated[str | None, typer.Option("--host", help="Instead of the config's.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Instead of the config's.")] = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option("--mode", help="simulation, or realtime: the wall clock; instead of the config's."),
+    ] = None,
     simulation: SimulationOption = None,
     database: DatabaseOption = None,
     out: OutOption = None,
@@ -140,7 +154,7 @@ def serve(
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate; then HTTPS.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key.")] = None,
 ) -> None:
-    """Open the market for participants elsewhere, and run a simulation with them."""
+    """Open the market for participants elsewhere: a simulation with them, or the wall clock."""
     from trex_market.build import Study
     from trex_market.config import load_config
     from trex_market.run import StudyRun, new_directory
@@ -155,6 +169,7 @@ def serve(
         "server.host": host,
         "server.port": port,
         "server.open": open_to_all or None,
+        "market.mode": None if mode is None else mode.value,
     }
     loaded = load_config(
         config, overrides={key: value for key, value in overrides.items() if value is not None}
@@ -163,6 +178,13 @@ def serve(
     display = TerminalDisplay()
     certificate = (str(tls_cert), str(tls_key) if tls_key else None) if tls_cert else None
     settings = server_settings(loaded, certificate)
+    if loaded.market.mode == "realtime":
+        from trex_market.live import LiveMarket
+
+        directory = out or Path("runs") / f"{loaded.study.name}-realtime"
+        url = database or loaded.study.output_db_location
+        _await(LiveMarket(study, settings, directory, url, display.say).run())
+        return
     directory = new_directory(loaded.study.name, out)
     serving = Serving(settings, directory, display.say)
     outcome = _await(
@@ -237,6 +259,27 @@ def replay(
         f"{len(replayed.contracts):,} contracts, {len(replayed.transactions):,} transactions"
     )
     typer.echo(f"database  {replayed.database} (run {replayed.run_id})")
+
+
+@journal_app.command("verify")
+def journal_verify(
+    journal: Annotated[Path, typer.Argument(help="A journal or scenario.")],
+) -> None:
+    """Check that every line is a command, and that none is missing or changed."""
+    from trex_market.journal import verify
+
+    typer.echo(f"{journal}: fine: {verify(journal):,} lines")
+
+
+@journal_app.command("export")
+def journal_export(
+    journal: Annotated[Path, typer.Argument(help="A journal.")],
+    scenario: Annotated[Path, typer.Argument(help="The scenario file to write.")],
+) -> None:
+    """Write a journal as a plain scenario, to be replayed and shared."""
+    from trex_market.journal import export
+
+    typer.echo(f"{scenario}: {export(journal, scenario):,} lines")
 
 
 @app.command()

@@ -51,6 +51,10 @@ class Engine:
         self._outboxes: list[Outbox] = []
         self._order_numbers: dict[str, int] = {}
 
+    def keep_in(self, journal: CommandLog) -> None:
+        """Keep commands in a journal from now on."""
+        self._journal = journal
+
     def listen(self) -> Outbox:
         """Return a new outbox, which gets all events from now on."""
         outbox = Outbox()

@@ -12,7 +12,7 @@ import msgspec
 from trex_market.build import BASELINE, Study
 from trex_market.config import Config
 from trex_market.core.errors import ConfigError
-from trex_market.server.app import LOOPBACK, MarketServer, ServerSettings
+from trex_market.server.app import LOOPBACK, ServerSettings, SimulationServer
 from trex_market.server.conductor import Patience
 from trex_market.server.desk import Limits
 from trex_market.server.doorkeeper import OPERATOR, token_hash
@@ -88,10 +88,10 @@ class Serving:
 
     @asynccontextmanager
     async def _serve(self, study: Study) -> AsyncIterator[Driver]:
-        async with MarketServer(study.terms, study.config.participants, self._settings) as market:
+        async with SimulationServer(study.terms, study.config.participants, self._settings) as market:
             names = ", ".join(study.config.participants)
             self._say(f"market {study.terms.market_id} at {market.url}; waiting for: {names}")
-            with terminal_keys(market.conductor, self._say):
+            with terminal_keys(market.controls, self._say):
                 try:
                     yield market.conductor
                 finally:

@@ -12,7 +12,7 @@ from trex_market.build import Study
 from trex_market.core.errors import ParticipantError
 from trex_market.plugins import CLIENTS, find
 from trex_market.run import Reach
-from trex_market.server.app import MarketServer, ServerSettings
+from trex_market.server.app import ServerSettings, SimulationServer
 from trex_market.server.conductor import Conductor, Patience, Silence
 from trex_market.server.desk import Limits
 from trex_market.simulation.local import LocalDriver
@@ -43,7 +43,7 @@ async def _over_sockets(
         limits=Limits(sys.maxsize, sys.maxsize),
         default_source=study.config.market.default_bid_source,
     )
-    async with MarketServer(study.terms, study.config.participants, settings) as market:
+    async with SimulationServer(study.terms, study.config.participants, settings) as market:
         players = [asyncio.create_task(player) for player in play(study, simulation, market.url)]
         for player in players:
             player.add_done_callback(lambda ended: _watch(ended, market.conductor))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -16,7 +17,7 @@ from participants.strategies.basic import Basic
 from tests.helpers import START, STEP, Series, terms
 from trex_market.core.messages import Contract, Contracted, Delivered, Event, OrderAccepted, Transaction
 from trex_market.rounds import EpisodePlan
-from trex_market.server.app import MarketServer, ServerSettings
+from trex_market.server.app import SimulationServer, ServerSettings
 from trex_market.server.conductor import Conductor, Patience
 from trex_market.simulation.run import play_episode
 
@@ -80,7 +81,7 @@ class Hall:
         rounds: of an episode.
     """
 
-    def __init__(self, server: MarketServer, rounds: int) -> None:
+    def __init__(self, server: SimulationServer, rounds: int) -> None:
         self.server = server
         self.rounds = rounds
         self.ledgers: list[Ledger] = []
@@ -149,12 +150,26 @@ async def hall(
         settings: further ones of the server.
     """
     opened = terms(rule, **(market or {}))
-    async with MarketServer(opened, names, ServerSettings(patience=patience, **settings)) as server:
+    async with SimulationServer(opened, names, ServerSettings(patience=patience, **settings)) as server:
         place = Hall(server, rounds)
         try:
             yield place
         finally:
             await place.close()
+
+
+class _AnyJson:
+    """JSON as JavaScript and plain Python write it; lets out what is none, such as NaN and half characters."""
+
+    @staticmethod
+    def dumps(value: object, **_options: object) -> str:
+        return json.dumps(value)
+
+    loads = staticmethod(json.loads)
+
+
+class _Packet(socketio.packet.Packet):
+    json = _AnyJson
 
 
 class Agent:
@@ -177,7 +192,7 @@ class Agent:
         self.gone = asyncio.Event()
         self._join = join
         self._heard: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        self.socket = socketio.AsyncClient(reconnection=False)
+        self.socket = socketio.AsyncClient(reconnection=False, serializer=_Packet)
         self.socket.on("*", self._hear, namespace=namespace)
         self.socket.on("disconnect", self._lose, namespace=namespace)
 

@@ -118,20 +118,28 @@ def test_processes_leave_the_same_ledger(shell: Shell, config: Path) -> None:
     assert far == local
 
 
-def test_more_orders_than_a_stranger_may_send_are_no_matter(shell: Shell, config: Path) -> None:
-    folder = config.parent
-    (folder / "crowd.py").write_text(
-        "from trex_market.participant import Decision, bid\n\n\nclass Crowd:\n"
-        "    def decide(self, view):\n"
-        "        slot = view.round.next_settle\n"
-        "        return Decision([bid(1, 240_000 + n, slot) for n in range(1_100)])\n",
-        encoding="utf-8",
-    )
-    config.write_text(
-        MIXED.replace("days: 0.25", "days: 0.0625").replace("11:00:00", "12:00:00").replace("{type: zero_intelligence}", '{type: "crowd:Crowd"}'),
-        encoding="utf-8",
-    )
+CROWD = """\
+from trex_market.participant import Decision, ask, bid
 
-    local = ledger(shell, config, "local")
 
-    assert ledger(shell, config, "far", "--transport", "socketio") == local
+class Crowd:
+    def __init__(self, side):
+        self.make = {"ask": ask, "bid": bid}[side]
+
+    def decide(self, view):
+        slot = view.round.next_settle
+        return Decision([self.make(1, 240_000 - n, slot) for n in range(1_100)])
+"""
+"""More orders in a round than a stranger may send."""
+
+
+def test_the_own_participants_of_a_study_may_order_as_much_as_in_process(shell: Shell, config: Path) -> None:
+    (config.parent / "crowd.py").write_text(CROWD, encoding="utf-8")
+    text = MIXED.replace("days: 0.25", "days: 0.03125")
+    for old, side in (("{type: zero_intelligence}", "bid"), ("{type: linear_ramp, ramp_steps: 3}", "ask")):
+        text = text.replace(old, f'{{type: "crowd:Crowd", side: {side}}}')
+    config.write_text(text, encoding="utf-8")
+
+    local = ledger(shell, config, "local", "--simulation", "training")
+
+    assert ledger(shell, config, "far", "--simulation", "training", "--transport", "socketio") == local

@@ -74,7 +74,7 @@ async def test_a_broken_participant_stops_the_episode_in_its_round() -> None:
 async def test_an_episode_can_be_cancelled_even_if_little_is_written(record: bool) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(
-        play_episode(plan(10_000_000), driver(home := Scripted("a")), recorder=Memory() if record else None)
+        play_episode(plan(2_000), driver(home := Scripted("a")), recorder=Memory() if record else None)
     )
     loop.call_soon(lambda: loop.call_soon(task.cancel))
     with pytest.raises(asyncio.CancelledError):
@@ -88,7 +88,7 @@ async def test_a_signal_gets_in_between_rounds() -> None:
             os.kill(os.getpid(), signal.SIGUSR1)
         return Turn()
 
-    task = asyncio.create_task(play_episode(plan(10_000_000), driver(Scripted("a", act)), recorder=Memory()))
+    task = asyncio.create_task(play_episode(plan(2_000), driver(Scripted("a", act)), recorder=Memory()))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, task.cancel)
     try:

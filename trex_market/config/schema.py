@@ -46,7 +46,7 @@ class ServerConfig(Section):
 
     Args:
         host: name or address to listen at.
-        port: 1 to 65535.
+        port: 1 to 65535; 0 for any that is free.
         turn_timeout_s: how long a round waits for a participant in a simulation, in seconds.
         silence: what then happens: `wait` for it, `skip` it (its reading is deemed), or `stop`.
         second_connection: whether a second connection with the same id is refused, or takes over.
@@ -57,7 +57,7 @@ class ServerConfig(Section):
     """
 
     host: Annotated[str, default_if_empty("127.0.0.1"), AfterValidator(check_printable)] = "127.0.0.1"
-    port: Annotated[int, whole(least=1, most=65_535), BeforeValidator(_port)] = 3100
+    port: Annotated[int, whole(least=0, most=65_535), BeforeValidator(_port)] = 3100
     turn_timeout_s: Annotated[float, number("s", least=0, most=86_400, above=True)] = 10.0
     silence: Literal["wait", "skip", "stop"] = "skip"
     second_connection: Literal["refuse", "take_over"] = "refuse"

@@ -9,7 +9,7 @@ lines have two keys more: `seq`, a running number, and `crc`, a checksum.
     writing   commands -> a file, durable before anybody is told
 """
 
-from trex_market.journal.reading import read_commands, verify
+from trex_market.journal.reading import export, read_commands, verify
 from trex_market.journal.writing import Journal
 
-__all__ = ["Journal", "read_commands", "verify"]
+__all__ = ["Journal", "export", "read_commands", "verify"]

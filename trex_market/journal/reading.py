@@ -40,6 +40,28 @@ def verify(path: Path) -> int:
     return sum(1 for _ in read_commands(path))
 
 
+def export(path: Path, scenario: Path) -> int:
+    """Write a journal as a plain scenario: the same lines, without numbers and checksums.
+
+    Returns:
+        how many lines there are.
+
+    Raises:
+        ScenarioError: at the first line that is wrong, or if the scenario cannot be written.
+    """
+    count = 0
+    try:
+        with scenario.open("x", encoding="utf-8") as file:
+            for where, record in _records(path):
+                _command(record, where)
+                plain = {key: value for key, value in record.items() if key not in ("seq", "crc")}
+                file.write(json.dumps(plain) + "\n")
+                count += 1
+    except OSError as error:
+        raise ScenarioError(f"{scenario}: cannot be written: {error.strerror or error}") from error
+    return count
+
+
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     last: int | None = None
     try:

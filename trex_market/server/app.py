@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +18,7 @@ from trex_market.protocol import wire
 from trex_market.server.conductor import Conductor, Patience
 from trex_market.server.desk import Desk, Limits
 from trex_market.server.doorkeeper import Doorkeeper
+from trex_market.server.pace import Pace
 from trex_market.server.seats import Seats
 from trex_market.server.sockets import Sockets
 
@@ -56,28 +57,48 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 
 class MarketServer:
-    """A market that participants join over Socket.IO; `conductor` drives its rounds.
+    """A desk behind a port: participants come in over Socket.IO.
 
     Args:
         terms: the market's terms.
         participant_ids: who may take part.
         settings: where it listens and whom it lets in.
+        pace: a simulation's by default.
     """
 
-    def __init__(self, terms: OpenMarket, participant_ids: Iterable[str], settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        terms: OpenMarket,
+        participant_ids: Iterable[str],
+        settings: ServerSettings,
+        pace: Pace | None = None,
+    ) -> None:
         doorkeeper = Doorkeeper(settings.token_hashes, is_open=settings.is_open)
         self._settings = settings
-        self._seats = Seats(participant_ids)
-        desk = Desk(terms, self._seats, doorkeeper, settings.limits, settings.default_source)
-        self.conductor = Conductor(desk, settings.patience, self._tell_status)
-        self._sockets = Sockets(desk, self.conductor, doorkeeper, settings.trex_database)
+        self.desk = Desk(
+            terms, Seats(participant_ids), doorkeeper, settings.limits, settings.default_source, pace
+        )
+        self._sockets = Sockets(self.desk, doorkeeper, settings.trex_database)
         application = web.Application()
         self._sockets.server.attach(application)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSING_S)
         self.url = ""
 
-    async def _tell_status(self, status: wire.Status) -> None:
+    async def tell_status(self, status: wire.Status) -> None:
+        """Tell all operators how the market stands."""
         await self._sockets.tell_status(status)
+
+    def let_control(
+        self, controls: Mapping[str, Callable[[], None]], status: Callable[[], wire.Status]
+    ) -> None:
+        """Let operators control what drives the rounds.
+
+        Args:
+            controls: request on /simulation -> what it does.
+            status: tells how the market stands.
+        """
+        self._sockets.controls = dict(controls)
+        self._sockets.status = status
 
     async def __aenter__(self) -> Self:
         """Begin to listen.
@@ -108,6 +129,27 @@ class MarketServer:
         await asyncio.sleep(0)
         await self._sockets.server.shutdown()
         await self._runner.cleanup()
+
+
+class SimulationServer(MarketServer):
+    """A market whose rounds are driven by `conductor`, as fast as participants answer.
+
+    Args:
+        terms: the market's terms.
+        participant_ids: who may take part.
+        settings: where it listens, whom it lets in, and how long it waits.
+    """
+
+    def __init__(self, terms: OpenMarket, participant_ids: Iterable[str], settings: ServerSettings) -> None:
+        super().__init__(terms, participant_ids, settings)
+        conductor = self.conductor = Conductor(self.desk, settings.patience, self.tell_status)
+        self.controls = {
+            "pause": conductor.pause,
+            "resume": conductor.resume,
+            "step": conductor.step,
+            "stop": conductor.stop,
+        }
+        self.let_control(self.controls, lambda: conductor.status)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import Protocol
 
+LONGEST_SLEEP_S = 1.0
+
 
 class Clock(Protocol):
     """What a market on the wall clock asks the time."""
@@ -21,9 +23,7 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The machine's clock. Waiting is done in short parts, so that a clock that is set takes effect."""
-
-    LONGEST_SLEEP_S = 1.0
+    """The machine's clock."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
@@ -33,9 +33,9 @@ class WallClock:
         return time.time()
 
     async def sleep_until(self, moment: float) -> None:
-        """Wait until a moment, UNIX seconds."""
-        while (rest := moment - time.time()) > 0:
-            await asyncio.sleep(min(rest, self.LONGEST_SLEEP_S))
+        """Wait until a moment, UNIX seconds; in short parts, so that a clock that is set takes effect."""
+        while (rest := moment - time.time()) > 0:  # noqa: ASYNC110 - there is no event: time goes by
+            await asyncio.sleep(min(rest, LONGEST_SLEEP_S))
 
     def jump(self) -> float:
         """Return by how many seconds the clock has jumped since the last time.

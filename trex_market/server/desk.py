@@ -31,6 +31,7 @@ from trex_market.protocol import wire
 from trex_market.protocol.answers import contract_message, market_terms, open_order
 from trex_market.protocol.requests import decoded, dollars, meter_reading, submit_order
 from trex_market.server.doorkeeper import Doorkeeper
+from trex_market.server.pace import Pace, SimulatedPace
 from trex_market.server.seats import Connection, Seat, Seats
 
 logger = logging.getLogger(__name__)
@@ -62,11 +63,19 @@ class Desk:
         doorkeeper: checks tokens.
         limits: how much a participant may ask for.
         default_source: the pool of a bid that names no source.
+        pace: tells the time, names orders, and makes safe what was taken.
     """
 
     def __init__(
-        self, terms: OpenMarket, seats: Seats, doorkeeper: Doorkeeper, limits: Limits, default_source: str
+        self,
+        terms: OpenMarket,
+        seats: Seats,
+        doorkeeper: Doorkeeper,
+        limits: Limits,
+        default_source: str,
+        pace: Pace | None = None,
     ) -> None:
+        self.pace: Pace = pace or SimulatedPace()
         self.seats = seats
         self.terms = terms
         self.engine: Engine | None = None
@@ -185,9 +194,7 @@ class Desk:
 
     @property
     def _now(self) -> int:
-        """The market's time: orders count as submitted at the start of the round."""
-        current = None if self.engine is None else self.engine.market.current
-        return 0 if current is None else current
+        return self.pace.now(self.engine)
 
     def _order(self, seat: Seat, request: wire.OrderRequest, side: wire.Side) -> wire.OrderResult:
         engine = self.engine
@@ -200,7 +207,7 @@ class Desk:
             if seat.open_orders >= self._limits.open_orders:
                 detail = f"more than {self._limits.open_orders} open orders"
                 raise ProtocolError(RefusalCode.RATE_LIMITED, detail)
-        order_id = engine.order_id(name)
+        order_id = self.pace.order_id(engine, name)
         outcome = engine.submit(msgspec.structs.replace(command, order_id=order_id))[0]
         if isinstance(outcome, OrderRejected):
             return wire.OrderResult(ok=False, code=outcome.code, detail=outcome.detail, order_id=order_id)
@@ -242,7 +249,8 @@ class Desk:
 
     def _meter(self, seat: Seat, data: object) -> wire.Result:
         reading = meter_reading(decoded(wire.Meter, data))
-        outcome = self._submit(ReportMeter(seat.participant_id, reading, reading.slot_end))[0]
+        time = reading.slot_end if self.terms.mode == "simulation" else self._now
+        outcome = self._submit(ReportMeter(seat.participant_id, reading, time))[0]
         if isinstance(outcome, MeterRejected):
             now = self._now
             seat.late = reading.slot_start < now != seat.metered

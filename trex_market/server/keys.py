@@ -1,4 +1,4 @@
-"""Keys in the terminal: p pause, r resume, s step, q stop."""
+"""Keys in the terminal: p pause, r resume, s step, q stop; on the wall clock only q."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import asyncio
 import sys
 import termios
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-
-from trex_market.server.conductor import Conductor
 
 
 @contextmanager
-def terminal_keys(conductor: Conductor, say: Callable[[str], None]) -> Iterator[None]:
-    """Let a person control a simulation by keys, where there is a terminal.
+def terminal_keys(controls: Mapping[str, Callable[[], None]], say: Callable[[str], None]) -> Iterator[None]:
+    """Let a person control a market by keys, where there is a terminal.
 
     Args:
-        conductor: plays the rounds.
+        controls: word -> what it does; its first letter is the key, and q stops.
         say: tells the person something.
     """
     if not sys.stdin.isatty():
         yield
         return
-    controls = {"p": conductor.pause, "r": conductor.resume, "s": conductor.step, "q": conductor.stop}
+    keys = {"q" if word == "stop" else word[0]: control for word, control in controls.items()}
 
     def pressed() -> None:
-        control = controls.get(sys.stdin.read(1).lower())
+        control = keys.get(sys.stdin.read(1).lower())
         if control is not None:
             control()
 
-    say("keys: p pause, r resume, s step, q stop")
+    say("keys: " + ", ".join(f"{'q' if word == 'stop' else word[0]} {word}" for word in controls))
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin.fileno())
     loop = asyncio.get_running_loop()

@@ -19,7 +19,6 @@ from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.protocol import wire
 from trex_market.protocol.requests import decoded
 from trex_market.protocol.wire import WireJson
-from trex_market.server.conductor import Conductor
 from trex_market.server.desk import Desk, refusal
 from trex_market.server.doorkeeper import OPERATOR, Doorkeeper
 from trex_market.server.trex import TrexConnection, TrexDesk
@@ -62,12 +61,11 @@ class Sockets:
 
     Args:
         desk: answers participants.
-        conductor: plays the rounds.
         doorkeeper: checks operators' tokens.
         database: where TREX-Core's participants may write tables of their own.
     """
 
-    def __init__(self, desk: Desk, conductor: Conductor, doorkeeper: Doorkeeper, database: str) -> None:
+    def __init__(self, desk: Desk, doorkeeper: Doorkeeper, database: str) -> None:
         self.server = socketio.AsyncServer(
             async_mode="aiohttp",
             namespaces=[TREX, MARKET, SIMULATION],
@@ -77,18 +75,12 @@ class Sockets:
         )
         self._desk = desk
         self._trex = TrexDesk(desk)
-        self._conductor = conductor
         self._doorkeeper = doorkeeper
         self._database = database
         self._operators: set[str] = set()
         self._packed: set[str] = set()
-        self._controls: dict[str, Callable[[], None]] = {
-            "pause": conductor.pause,
-            "resume": conductor.resume,
-            "step": conductor.step,
-            "stop": conductor.stop,
-            "status": lambda: None,
-        }
+        self.controls: dict[str, Callable[[], None]] = {}
+        self.status: Callable[[], wire.Status] = _nothing_yet
         self.server.on("*", self._on_market, namespace=MARKET)
         self.server.on("*", self._on_simulation, namespace=SIMULATION)
         self.server.on("*", self._on_trex, namespace=TREX)
@@ -114,6 +106,7 @@ class Sockets:
                 (self._packed.add if packed else self._packed.discard)(sid)
                 return _packed(joined, packed=packed)
             answer = self._desk.answer(event, sid, data)
+            await self._desk.pace.safe()
         except ProtocolError as error:
             answer = refusal(error)
         return _packed(answer, packed=packed)
@@ -126,18 +119,17 @@ class Sockets:
             if event == "register":
                 self._doorkeeper.check(OPERATOR, decoded(wire.Register, data or {}).token)
                 self._operators.add(sid)
-            elif event not in self._controls:
-                known = ", ".join(["register", *self._controls])
+            elif event != "status" and event not in self.controls:
+                known = ", ".join(["register", "status", *self.controls])
                 raise ProtocolError(RefusalCode.MALFORMED, f"unknown event {event!r}; there are: {known}")
             elif sid not in self._operators:
                 raise ProtocolError(RefusalCode.UNAUTHORISED, "register first")
-            else:
-                self._controls[event]()
-                if event != "status":
-                    await self.tell_status(self._conductor.status)
+            elif event != "status":
+                self.controls[event]()
+                await self.tell_status(self.status())
+            return self.status()
         except ProtocolError as error:
             return refusal(error)
-        return self._conductor.status
 
     async def tell_status(self, status: wire.Status) -> None:
         """Tell all operators how the simulation stands."""
@@ -172,6 +164,10 @@ class Sockets:
         if seat.round is not None and not again:
             await connection.send("start_round", seat.round)
         return True
+
+
+def _nothing_yet() -> wire.Status:
+    raise ProtocolError(RefusalCode.WRONG_PHASE, "nothing drives the rounds yet")
 
 
 async def _welcome(_sid: str, _environment: object, _credentials: object = None) -> None:

@@ -188,6 +188,7 @@ class TrexDesk:
             seat.late = seat.absent = False
             return
         result = self._desk.answer(event, sid, data)
+        await self._desk.pace.safe()
         if event in ("bid", "ask"):
             await self._confirm(event, data, result, emit)
         elif isinstance(result, wire.Result) and not result.ok:

@@ -1,0 +1,461 @@
+"""What is junk gets its code, changes nothing, and the market goes on for the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+import socketio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from participants.client import Client
+from tests.helpers import START, STEP
+from tests.server.helpers import Agent, Hall, Ledger, bid, hall, home, meter, soon
+from trex_market.server.desk import Limits
+from trex_market.server.sockets import MAX_MESSAGE_BYTES
+
+SLOT = START + 2 * STEP
+
+HUGE = 10**400
+FAR = START + STEP * 10**6
+NAN, INFINITY = float("nan"), float("inf")
+
+Mischief = Callable[[Agent], Awaitable[None]]
+
+
+def nested(depth: int) -> Any:
+    """Return a list in a list in a list."""
+    deep: Any = []
+    for _ in range(depth):
+        deep = [deep]
+    return deep
+
+
+def without(message: dict[str, Any], field: str) -> dict[str, Any]:
+    """Return a message that lacks a field."""
+    return {key: value for key, value in message.items() if key != field}
+
+
+def order(**others: Any) -> dict[str, Any]:
+    """Return an order with other fields than it should have."""
+    return bid() | others
+
+
+def slot(*moments: Any) -> dict[str, Any]:
+    """Return an order for other moments than it should be for."""
+    return bid() | {"time_delivery": list(moments)}
+
+
+def reading(**others: Any) -> dict[str, Any]:
+    """Return a meter reading with other fields than it should have."""
+    return meter() | others
+
+
+ORDERS: list[tuple[Any, str]] = [
+    (None, "malformed"),
+    ([], "malformed"),
+    ("bid", "malformed"),
+    ({}, "bad_quantity"),
+    (without(bid(), "quantity"), "bad_quantity"),
+    (without(bid(), "price"), "bad_price"),
+    (without(bid(), "time_delivery"), "bad_slot"),
+    *((order(quantity=wrong), "bad_quantity") for wrong in ("5", 5.0, 5.5, None, True, [5], {}, NAN, INFINITY)),
+    *((order(quantity=wrong), "bad_quantity") for wrong in (0, -1, -HUGE, HUGE, 2**63, 10**15)),
+    *((order(price=wrong), "bad_price") for wrong in ("0.1", None, True, [0.1], {}, NAN, INFINITY, -INFINITY)),
+    *((order(price=wrong), "bad_price") for wrong in (-0.01, -1e-9, 1e9, 1e308, -1e308, HUGE, -HUGE)),
+    *((order(source=wrong), "unknown_source") for wrong in ("coal", "", "sol\u00e4r", 5, ["solar"], {}, "grid")),
+    *((order(time_delivery=wrong), "bad_slot") for wrong in (None, "now", START, {}, [], [SLOT], [SLOT] * 3)),
+    (slot(SLOT, SLOT), "bad_slot"),
+    (slot(SLOT, SLOT + 2 * STEP), "bad_slot"),
+    (slot(SLOT + STEP, SLOT), "bad_slot"),
+    (slot(SLOT + 1, SLOT + 1 + STEP), "bad_slot"),
+    (slot(str(SLOT), str(SLOT + STEP)), "bad_slot"),
+    (slot(float(SLOT), float(SLOT + STEP)), "bad_slot"),
+    (slot(SLOT, NAN), "bad_slot"),
+    (slot(SLOT, HUGE), "bad_slot"),
+    (slot(HUGE, HUGE + STEP), "bad_slot"),
+    (slot(-HUGE, STEP - HUGE), "bad_slot"),
+    (slot(SLOT - STEP, SLOT), "gate_closed"),
+    (slot(START, START + STEP), "gate_closed"),
+    (slot(0, STEP), "gate_closed"),
+    (slot(-STEP * 10, -STEP * 9), "gate_closed"),
+    (slot(FAR, FAR + STEP), "beyond_horizon"),
+    (order(participant_id="ann"), "unauthorised"),
+    (order(participant_id=""), "unauthorised"),
+    (order(participant_id=5), "malformed"),
+    (order(note="\ud800"), "malformed"),
+    (order(note="\0"), "malformed"),
+    (order(source="\udfff"), "malformed"),
+]
+
+READINGS: list[tuple[Any, str]] = [
+    (None, "malformed"),
+    ([], "malformed"),
+    ({}, "bad_slot"),
+    (without(meter(), "time_interval"), "bad_slot"),
+    (without(meter(), "generation"), "bad_quantity"),
+    (without(meter(), "consumption"), "bad_quantity"),
+    *((reading(generation=wrong), "bad_quantity") for wrong in (None, 5, [], "solar", {"solar": "5"}, {"solar": -1})),
+    *((reading(generation={"solar": wrong}), "bad_quantity") for wrong in (5.0, NAN, INFINITY, None, True, HUGE, {})),
+    (reading(generation={"solar": 10**4299 * 9, "Solar": 10**4299 * 9}), "bad_quantity"),
+    (reading(generation={"\ud800": 5}), "malformed"),
+    (reading(generation={"so\0lar": 5}), "malformed"),
+    *((reading(consumption=wrong), "bad_quantity") for wrong in (None, 5, {"other": 5}, {"other": {"external": -1}})),
+    (reading(consumption={"other": {"external": NAN}}), "bad_quantity"),
+    (reading(consumption={"other": {"external": 10**18}}), "bad_quantity"),
+    (meter(START - STEP), "bad_slot"),
+    (meter(START + STEP), "bad_slot"),
+    (meter(START + 1), "bad_slot"),
+    (meter(time_interval=[START, START + 2 * STEP]), "bad_slot"),
+    (meter(time_interval=[START, HUGE]), "bad_slot"),
+    (meter(time_interval="now"), "bad_slot"),
+]
+
+OTHERS: list[tuple[str, Any, str]] = [
+    ("cancel", None, "malformed"),
+    ("cancel", {"order_id": 5}, "malformed"),
+    ("cancel", {"order_id": "ann-1"}, "unknown_order"),
+    ("cancel", {"order_id": ""}, "unknown_order"),
+    ("replace", {"order_id": "ann-1", "quantity": 5, "price": 0.1}, "unknown_order"),
+    ("replace", {"order_id": "ann-1"}, "bad_quantity"),
+    ("replace", {"order_id": "ann-1", "quantity": 5, "price": INFINITY}, "bad_price"),
+    ("orders", bid(), "malformed"),
+    ("orders", None, "malformed"),
+    ("orders", "a long list", "malformed"),
+    ("subscribe", {"trades": 1}, "malformed"),
+    ("subscribe", [], "malformed"),
+    ("turn", None, "malformed"),
+    ("turn", [], "malformed"),
+    ("turn", {"orders": 5}, "malformed"),
+    ("turn", {"cancel": [5]}, "malformed"),
+    ("turn", {"metrics": {"mood": "good"}}, "malformed"),
+    ("turn", {"metrics": {"mood": HUGE}}, "malformed"),
+    ("turn", {"metrics": {"\ud800": 1}}, "malformed"),
+    ("turn", {"meter": meter(generation={"\ud800": 1})}, "malformed"),
+    ("join", {"participant_id": "ann"}, "unauthorised"),
+    ("join", {"participant_id": "cat", "token": "\ud800"}, "malformed"),
+    ("join", {"participant_id": "cat", "last_event": "1"}, "malformed"),
+    ("join", {"participant_id": "cat", "encoding": "xml"}, "malformed"),
+    ("join", {"participant_id": ["cat"]}, "malformed"),
+    ("join", None, "malformed"),
+    ("sell_everything", {"now": True}, "malformed"),
+    ("", {}, "malformed"),
+    ("bid", nested(900), "malformed"),
+    ("bid", b"\xc1\xff\x00", "malformed"),
+    ("bid", b"", "malformed"),
+    ("bid", b"\x91" * 50_000 + b"\x00", "malformed"),
+    ("bid", order(note=b"bytes"), "malformed"),
+]
+
+JUNK = [
+    *((event, data, code) for data, code in ORDERS for event in ("bid", "ask")),
+    *(("meter_data", data, code) for data, code in READINGS),
+    *OTHERS,
+]
+
+
+async def plays(cat: Agent, place: Hall, mischief: Mischief | None) -> None:
+    """Play the third home by hand; in each round there is mischief first."""
+    for number in range(place.rounds):
+        told = await cat.hears("start_round")
+        if mischief is not None:
+            await mischief(cat)
+        slot_start = told["next_settle"][0]
+        orders = [bid(130 + number, 0.19, slot_start, side="bid"), bid(90, 0.11, slot_start, side="ask")]
+        reading = meter(told["time"], solar=80, need=120)
+        answer = await cat.says("turn", {"orders": orders, "meter": reading})
+        assert answer["ok"]
+        assert answer["meter"] == {"ok": True}
+        assert [one["ok"] for one in answer["orders"]] == [True, True]
+
+
+async def a_market(mischief: Mischief | None, **others: Any) -> Ledger:
+    """Run a market in which one of three participants is up to mischief; return what came of it."""
+    market = {"horizon_steps": 96}
+    async with hall(rule="MicroTE", market=market, rounds=4, **others) as place:
+        playing = place.start()
+        for name in ("ann", "bob"):
+            place.joins(Client(home(name), place.url))
+        async with Agent(place.url, "cat") as cat:
+            await soon(plays(cat, place, mischief))
+            await soon(playing)
+    assert place.ledger.contracts
+    return place.ledger
+
+
+@pytest.fixture(scope="module")
+def honest() -> tuple[Any, ...]:
+    """The ledger of the market without mischief."""
+    return asyncio.run(a_market(None)).same()
+
+
+async def test_junk_gets_its_code_and_changes_nothing(honest: tuple[Any, ...]) -> None:
+    async def mischief(cat: Agent) -> None:
+        for event, data, code in JUNK:
+            assert await cat.is_refused(event, data) == code, (event, str(data)[:200])
+        assert await cat.is_refused("bid", bid(), bid()) == "malformed"
+        assert await cat.is_refused("bid", bid(), b"bytes", 3) == "malformed"
+
+    async def first_round_only(cat: Agent) -> None:
+        nonlocal done
+        if not done:
+            done = True
+            await mischief(cat)
+
+    done = False
+    ledger = await a_market(first_round_only, limits=Limits(requests_per_round=10_000))
+    assert ledger.same() == honest
+
+
+async def test_batches_of_junk_are_answered_one_by_one(honest: tuple[Any, ...]) -> None:
+    async def mischief(cat: Agent) -> None:
+        junk = [data | {"side": "ask"} if isinstance(data, dict) else data for data, _ in ORDERS]
+        results = (await cat.says("orders", junk))["results"]
+        assert not any(result["ok"] for result in results)
+        assert len(results) == len(ORDERS)
+
+    with pytest.raises(AssertionError, match="malformed"):
+        await a_market(mischief)  # half characters spoil the whole message
+
+    async def milder(cat: Agent) -> None:
+        junk = [data | {"side": "ask"} for data, code in ORDERS if isinstance(data, dict) and code != "malformed"]
+        results = (await cat.says("orders", junk))["results"]
+        assert not any(result["ok"] for result in results)
+        assert len(results) == len(junk)
+
+    ledger = await a_market(milder)
+    assert ledger.contracts == honest[0]
+    assert ledger.transactions == honest[1]
+
+
+async def test_strangers_are_told_to_join_first(honest: tuple[Any, ...]) -> None:
+    async def mischief(cat: Agent) -> None:
+        async with Agent(cat.url) as stranger:
+            for event in ("bid", "ask", "cancel", "replace", "orders", "meter_data", "turn", "end_turn", "subscribe"):
+                assert await stranger.is_refused(event, {}) == "unauthorised"
+            assert await stranger.is_refused("join", {"participant_id": "ann"}) == "unauthorised"
+            assert await stranger.is_refused("end_round", {}) == "malformed"
+
+    assert (await a_market(mischief)).same() == honest
+
+
+async def test_a_flood_is_limited(honest: tuple[Any, ...]) -> None:
+    async def mischief(cat: Agent) -> None:
+        flood = [cat.says("bid", order(quantity=-1)) for _ in range(100)]
+        answers = await asyncio.gather(*flood, *(cat.says("meter_data", meter(START + 99)) for _ in range(400)))
+        codes = [answer["code"] for answer in answers]
+        assert codes.count("rate_limited") == 500 - 50
+        answer = await cat.says("orders", [order(side="bid")] * 3)
+        assert answer["code"] == "rate_limited"
+        async with Agent(cat.url) as stranger:
+            await asyncio.gather(*(stranger.says("join", {"participant_id": "ann"}) for _ in range(300)))
+
+    async def once(cat: Agent) -> None:
+        nonlocal flooded
+        if not flooded:
+            flooded = True
+            await mischief(cat)
+            # It can still end its turn, but no more; in the next round it is heard again.
+            refused = await cat.says("turn", {"orders": [order(side="bid")] * 2, "meter": meter()})
+            assert [one["code"] for one in refused["orders"]] == ["rate_limited"] * 2
+            assert refused["meter"] == {"ok": True}
+            await cat.hears("start_round")
+
+    flooded = False
+    async with hall(rule="MicroTE", rounds=4, limits=Limits(requests_per_round=50)) as place:
+        playing = place.start()
+        for name in ("ann", "bob"):
+            place.joins(Client(home(name), place.url))
+        async with Agent(place.url, "cat") as cat:
+            await cat.hears("start_round")
+            await once(cat)
+            assert (await cat.says("bid", bid(slot_start=SLOT + STEP)))["ok"]
+            await cat.says("turn", {"meter": meter(START + STEP)})
+            for number in (2, 3):
+                await cat.hears("start_round")
+                await cat.says("turn", {"meter": meter(START + number * STEP)})
+            await soon(playing)
+    assert {row.kind for row in place.ledger.transactions} >= {"delivery", "supply"}
+    assert honest
+
+
+async def test_open_orders_are_limited() -> None:
+    async with hall(["ann"], limits=Limits(open_orders=5)) as place, Agent(place.url, "ann") as ann:
+        place.start()
+        await ann.hears("start_round")
+        taken = [await ann.says("bid", bid(slot_start=SLOT + number * STEP)) for number in range(5)]
+        assert all(answer["ok"] for answer in taken)
+        assert await ann.is_refused("bid", bid()) == "rate_limited"
+        assert (await ann.says("orders", [order(side="bid")]))["results"][0]["code"] == "rate_limited"
+        assert (await ann.says("cancel", {"order_id": "ann-3"}))["ok"]
+        assert (await ann.says("bid", bid()))["order_id"] == "ann-6"
+        assert await ann.is_refused("bid", bid()) == "rate_limited"
+
+
+async def test_a_message_that_is_too_long_costs_its_sender_the_connection(honest: tuple[Any, ...]) -> None:
+    async def mischief(cat: Agent) -> None:
+        async with Agent(cat.url) as stranger:
+            await stranger.sends("join", {"participant_id": "x" * 10_000_000})
+            await soon(stranger.gone.wait())
+
+    assert (await a_market(mischief)).same() == honest
+
+
+async def test_a_message_that_is_just_not_too_long_is_answered() -> None:
+    async with hall(["ann"]) as place, Agent(place.url, "ann") as ann:
+        long = "x" * (MAX_MESSAGE_BYTES - 1_000)
+        assert await ann.is_refused("cancel", {"order_id": [long]}) == "malformed"
+        assert await ann.is_refused("join", {"participant_id": long}) == "unknown_participant"
+
+
+RAW = [
+    "",
+    "x",
+    "9",
+    "4",
+    "4x",
+    "42",
+    "42/market",
+    "42/market,",
+    "42/market,[",
+    "42/market,{}",
+    "42/market,[]",
+    "42/market,5",
+    '42/market,[["bid"],{}]',
+    '42/market,[{"a":1},{}]',
+    "42/market,[null]",
+    '42/market,["connect"]',
+    '42/market,["disconnect"]',
+    '42/market,1["bid",' + "[" * 100_000 + "]" * 100_000 + "]",
+    '42/market,1["bid",' + "9" * 5_000 + "]",
+    '42/nowhere,["bid",{}]',
+    '45/market,1-["bid"]',
+    '451-/market,1["bid",{"_placeholder":true,"num":7}]',
+    '459999999-/market,1["bid",{"_placeholder":true,"num":0}]',
+    '45-1-/market,["bid"]',
+    "43/market,99[]",
+    "43/market,[]",
+    "44/market,{}",
+    "40/nowhere,",
+    "41/market,",
+    "6",
+    "1",
+    b"\x00\xff\xfe",
+    b"",
+]
+"""What nobody's Socket.IO client sends."""
+
+
+async def test_junk_below_the_events_harms_nobody_else(honest: tuple[Any, ...]) -> None:
+    async def mischief(cat: Agent) -> None:
+        address = f"{cat.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+        async with aiohttp.ClientSession() as session:
+            for raw in RAW:
+                async with session.ws_connect(address) as stranger:
+                    await stranger.receive()
+                    await stranger.send_str("40/market,")
+                    await stranger.receive()
+                    await (stranger.send_bytes(raw) if isinstance(raw, bytes) else stranger.send_str(raw))
+
+    assert (await a_market(mischief)).same() == honest
+
+
+@pytest.mark.parametrize("raw", RAW)
+async def test_who_sends_junk_below_the_events_can_come_back(raw: str | bytes) -> None:
+    async with hall(["ann"]) as place:
+        address = f"{place.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(address) as ann:
+                await ann.receive()
+                await ann.send_str("40/market,")
+                await ann.receive()
+                await ann.send_str('42/market,7["join",{"participant_id":"ann"}]')
+                await ann.receive()
+                await (ann.send_bytes(raw) if isinstance(raw, bytes) else ann.send_str(raw))
+        seats = place.server._sockets._desk.seats
+        async with asyncio.timeout(5), seats.changed:
+            await seats.changed.wait_for(lambda: seats.missing)
+        async with Agent(place.url, "ann") as ann_again:
+            assert ann_again.joined["ok"]
+
+
+# ---------------------------------------------------------------- anything at all
+
+EVENTS = (
+    "join", "bid", "ask", "orders", "cancel", "replace", "meter_data", "end_turn", "turn", "subscribe",
+    "join_market", "participant_ready", "participant_weights_loaded", "ping", "status", "pause", "nothing",
+)  # fmt: skip
+
+WORDS = st.sampled_from(
+    ["participant_id", "quantity", "price", "time_delivery", "source", "side", "order_id", "meter", "orders"]
+    + ["time_interval", "generation", "consumption", "cancel", "metrics", "id", "market_id", "ann", "cat", "solar"]
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | WORDS
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=5),
+    max_leaves=12,
+)
+NEARLY = st.fixed_dictionaries(
+    {}, optional={"quantity": JSON, "price": JSON, "time_delivery": JSON, "source": JSON, "side": JSON}
+).map(lambda changes: bid() | changes)
+TURNS = st.fixed_dictionaries({}, optional={"orders": st.lists(NEARLY, max_size=3), "meter": JSON, "cancel": JSON})
+DATA = JSON | NEARLY | TURNS | st.binary(max_size=20)
+NAMESPACES = ("/market", "/", "/simulation")
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from(NAMESPACES), DATA), min_size=5, max_size=25))
+def test_the_market_goes_on_whatever_is_said(said: list[tuple[str, str, Any]]) -> None:
+    async def anything() -> None:
+        async with hall(rounds=3) as place:
+            playing = place.start()
+            for name in ("ann", "bob"):
+                place.joins(Client(home(name), place.url))
+            async with Agent(place.url, "cat") as cat:
+                await cat.socket.disconnect()
+                await cat.socket.connect(place.url, namespaces=list(NAMESPACES), transports=["websocket"])
+                await cat.says("join", {"participant_id": "cat"})
+                await cat.hears("start_round")
+                for event, namespace, data in said:
+                    if namespace == "/simulation" and event == "pause":
+                        continue
+                    answer = await cat.socket.call(event, data, namespace=namespace, timeout=5)
+                    assert namespace == "/" or isinstance(answer, dict | bytes), (event, answer)
+                again = await cat.says("join", {"participant_id": "cat"})
+                if isinstance(again, dict):  # it may have asked for MessagePack
+                    assert again["ok"]
+                while not playing.done():
+                    await cat.sends("end_turn")
+                    await asyncio.wait({playing}, timeout=0.01)
+                await playing
+            assert place.ledger.transactions
+
+    asyncio.run(anything())
+
+
+async def test_the_default_namespace_refuses_junk_and_goes_on(honest: tuple[Any, ...]) -> None:
+    async def mischief(cat: Agent) -> None:
+        async with Agent(cat.url, namespace="/") as stranger:
+            for data in (None, 5, {}, {"id": "ann"}, {"id": "nobody", "market_id": "m"}, {"id": "ann", "market_id": "m"}):
+                assert await stranger.says("join_market", data) is False
+            for event in ("bid", "ask"):
+                await stranger.sends(event, bid())
+                assert (await stranger.hears("order_refused"))["code"] == "unauthorised"
+            await stranger.sends("meter_data", meter())
+            assert (await stranger.hears("refused"))["code"] == "unauthorised"
+            await stranger.sends("participant_ready", {"ann": True})
+            await stranger.sends("end_turn", 1, 2)
+            assert (await stranger.hears("refused"))["code"] == "malformed"
+            await stranger.sends("destroy", {})
+            assert (await stranger.hears("refused"))["code"] == "malformed"
+
+    assert (await a_market(mischief)).same() == honest
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        async with hall() as place, Agent(place.url, namespace="/elsewhere"):
+            pass
