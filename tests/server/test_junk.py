@@ -63,11 +63,20 @@ ORDERS: list[tuple[Any, str]] = [
     (without(bid(), "quantity"), "bad_quantity"),
     (without(bid(), "price"), "bad_price"),
     (without(bid(), "time_delivery"), "bad_slot"),
-    *((order(quantity=wrong), "bad_quantity") for wrong in ("5", 5.0, 5.5, None, True, [5], {}, NAN, INFINITY)),
+    *(
+        (order(quantity=wrong), "bad_quantity")
+        for wrong in ("5", 5.0, 5.5, None, True, [5], {}, NAN, INFINITY)
+    ),
     *((order(quantity=wrong), "bad_quantity") for wrong in (0, -1, -HUGE, HUGE, 2**63, 10**15)),
-    *((order(price=wrong), "bad_price") for wrong in ("0.1", None, True, [0.1], {}, NAN, INFINITY, -INFINITY)),
+    *(
+        (order(price=wrong), "bad_price")
+        for wrong in ("0.1", None, True, [0.1], {}, NAN, INFINITY, -INFINITY)
+    ),
     *((order(price=wrong), "bad_price") for wrong in (-0.01, -1e-9, 1e9, 1e308, -1e308, HUGE, -HUGE)),
-    *((order(source=wrong), "unknown_source") for wrong in ("coal", "", "sol\u00e4r", 5, ["solar"], {}, "grid")),
+    *(
+        (order(source=wrong), "unknown_source")
+        for wrong in ("coal", "", "sol\u00e4r", 5, ["solar"], {}, "grid")
+    ),
     *((order(time_delivery=wrong), "bad_slot") for wrong in (None, "now", START, {}, [], [SLOT], [SLOT] * 3)),
     (slot(SLOT, SLOT), "bad_slot"),
     (slot(SLOT, SLOT + 2 * STEP), "bad_slot"),
@@ -99,12 +108,21 @@ READINGS: list[tuple[Any, str]] = [
     (without(meter(), "time_interval"), "bad_slot"),
     (without(meter(), "generation"), "bad_quantity"),
     (without(meter(), "consumption"), "bad_quantity"),
-    *((reading(generation=wrong), "bad_quantity") for wrong in (None, 5, [], "solar", {"solar": "5"}, {"solar": -1})),
-    *((reading(generation={"solar": wrong}), "bad_quantity") for wrong in (5.0, NAN, INFINITY, None, True, HUGE, {})),
+    *(
+        (reading(generation=wrong), "bad_quantity")
+        for wrong in (None, 5, [], "solar", {"solar": "5"}, {"solar": -1})
+    ),
+    *(
+        (reading(generation={"solar": wrong}), "bad_quantity")
+        for wrong in (5.0, NAN, INFINITY, None, True, HUGE, {})
+    ),
     (reading(generation={"solar": 10**4299 * 9, "Solar": 10**4299 * 9}), "bad_quantity"),
     (reading(generation={"\ud800": 5}), "malformed"),
     (reading(generation={"so\0lar": 5}), "malformed"),
-    *((reading(consumption=wrong), "bad_quantity") for wrong in (None, 5, {"other": 5}, {"other": {"external": -1}})),
+    *(
+        (reading(consumption=wrong), "bad_quantity")
+        for wrong in (None, 5, {"other": 5}, {"other": {"external": -1}})
+    ),
     (reading(consumption={"other": {"external": NAN}}), "bad_quantity"),
     (reading(consumption={"other": {"external": 10**18}}), "bad_quantity"),
     (meter(START - STEP), "bad_slot"),
@@ -188,12 +206,12 @@ async def a_market(mischief: Mischief | None, **others: Any) -> Ledger:
 
 
 @pytest.fixture(scope="module")
-def honest() -> tuple[Any, ...]:
+def honest() -> Ledger:
     """The ledger of the market without mischief."""
-    return asyncio.run(a_market(None)).same()
+    return asyncio.run(a_market(None))
 
 
-async def test_junk_gets_its_code_and_changes_nothing(honest: tuple[Any, ...]) -> None:
+async def test_junk_gets_its_code_and_changes_nothing(honest: Ledger) -> None:
     async def mischief(cat: Agent) -> None:
         for event, data, code in JUNK:
             assert await cat.is_refused(event, data) == code, (event, str(data)[:200])
@@ -208,71 +226,65 @@ async def test_junk_gets_its_code_and_changes_nothing(honest: tuple[Any, ...]) -
 
     done = False
     ledger = await a_market(first_round_only, limits=Limits(requests_per_round=10_000))
-    assert ledger.same() == honest
+    assert ledger.same(numbers=False) == honest.same(numbers=False)
 
 
-async def test_batches_of_junk_are_answered_one_by_one(honest: tuple[Any, ...]) -> None:
+async def test_batches_of_junk_are_answered_one_by_one(honest: Ledger) -> None:
     async def mischief(cat: Agent) -> None:
-        junk = [data | {"side": "ask"} if isinstance(data, dict) else data for data, _ in ORDERS]
-        results = (await cat.says("orders", junk))["results"]
-        assert not any(result["ok"] for result in results)
-        assert len(results) == len(ORDERS)
+        plain = [(data, code) for data, code in ORDERS if isinstance(data, dict) and code != "malformed"]
+        results = (await cat.says("orders", [data | {"side": "ask"} for data, _ in plain]))["results"]
+        assert [result["code"] for result in results] == [code for _, code in plain]
+        # What no text can hold spoils the whole message.
+        assert await cat.is_refused("orders", [bid(side="ask"), order(note="\ud800")]) == "malformed"
 
-    with pytest.raises(AssertionError, match="malformed"):
-        await a_market(mischief)  # half characters spoil the whole message
-
-    async def milder(cat: Agent) -> None:
-        junk = [data | {"side": "ask"} for data, code in ORDERS if isinstance(data, dict) and code != "malformed"]
-        results = (await cat.says("orders", junk))["results"]
-        assert not any(result["ok"] for result in results)
-        assert len(results) == len(junk)
-
-    ledger = await a_market(milder)
-    assert ledger.contracts == honest[0]
-    assert ledger.transactions == honest[1]
+    ledger = await a_market(mischief)
+    assert ledger.same(numbers=False) == honest.same(numbers=False)
 
 
-async def test_strangers_are_told_to_join_first(honest: tuple[Any, ...]) -> None:
+async def test_strangers_are_told_to_join_first(honest: Ledger) -> None:
     async def mischief(cat: Agent) -> None:
         async with Agent(cat.url) as stranger:
-            for event in ("bid", "ask", "cancel", "replace", "orders", "meter_data", "turn", "end_turn", "subscribe"):
+            for event in (
+                "bid",
+                "ask",
+                "cancel",
+                "replace",
+                "orders",
+                "meter_data",
+                "turn",
+                "end_turn",
+                "subscribe",
+            ):
                 assert await stranger.is_refused(event, {}) == "unauthorised"
             assert await stranger.is_refused("join", {"participant_id": "ann"}) == "unauthorised"
             assert await stranger.is_refused("end_round", {}) == "malformed"
 
-    assert (await a_market(mischief)).same() == honest
+    assert (await a_market(mischief)).same() == honest.same()
 
 
-async def test_a_flood_is_limited(honest: tuple[Any, ...]) -> None:
-    async def mischief(cat: Agent) -> None:
+async def test_a_flood_is_limited_but_its_sender_can_end_its_turn() -> None:
+    async def floods(cat: Agent) -> None:
         flood = [cat.says("bid", order(quantity=-1)) for _ in range(100)]
-        answers = await asyncio.gather(*flood, *(cat.says("meter_data", meter(START + 99)) for _ in range(400)))
+        answers = await asyncio.gather(
+            *flood, *(cat.says("meter_data", meter(START + 99)) for _ in range(400))
+        )
         codes = [answer["code"] for answer in answers]
         assert codes.count("rate_limited") == 500 - 50
-        answer = await cat.says("orders", [order(side="bid")] * 3)
-        assert answer["code"] == "rate_limited"
+        assert await cat.is_refused("orders", [order(side="bid")] * 3) == "rate_limited"
         async with Agent(cat.url) as stranger:
             await asyncio.gather(*(stranger.says("join", {"participant_id": "ann"}) for _ in range(300)))
 
-    async def once(cat: Agent) -> None:
-        nonlocal flooded
-        if not flooded:
-            flooded = True
-            await mischief(cat)
-            # It can still end its turn, but no more; in the next round it is heard again.
-            refused = await cat.says("turn", {"orders": [order(side="bid")] * 2, "meter": meter()})
-            assert [one["code"] for one in refused["orders"]] == ["rate_limited"] * 2
-            assert refused["meter"] == {"ok": True}
-            await cat.hears("start_round")
-
-    flooded = False
     async with hall(rule="MicroTE", rounds=4, limits=Limits(requests_per_round=50)) as place:
         playing = place.start()
         for name in ("ann", "bob"):
             place.joins(Client(home(name), place.url))
         async with Agent(place.url, "cat") as cat:
             await cat.hears("start_round")
-            await once(cat)
+            await floods(cat)
+            refused = await cat.says("turn", {"orders": [order(side="bid")] * 2, "meter": meter()})
+            assert [one["code"] for one in refused["orders"]] == ["rate_limited"] * 2
+            assert refused["meter"] == {"ok": True}
+            await cat.hears("start_round")
             assert (await cat.says("bid", bid(slot_start=SLOT + STEP)))["ok"]
             await cat.says("turn", {"meter": meter(START + STEP)})
             for number in (2, 3):
@@ -280,7 +292,6 @@ async def test_a_flood_is_limited(honest: tuple[Any, ...]) -> None:
                 await cat.says("turn", {"meter": meter(START + number * STEP)})
             await soon(playing)
     assert {row.kind for row in place.ledger.transactions} >= {"delivery", "supply"}
-    assert honest
 
 
 async def test_open_orders_are_limited() -> None:
@@ -296,13 +307,13 @@ async def test_open_orders_are_limited() -> None:
         assert await ann.is_refused("bid", bid()) == "rate_limited"
 
 
-async def test_a_message_that_is_too_long_costs_its_sender_the_connection(honest: tuple[Any, ...]) -> None:
+async def test_a_message_that_is_too_long_costs_its_sender_the_connection(honest: Ledger) -> None:
     async def mischief(cat: Agent) -> None:
         async with Agent(cat.url) as stranger:
             await stranger.sends("join", {"participant_id": "x" * 10_000_000})
             await soon(stranger.gone.wait())
 
-    assert (await a_market(mischief)).same() == honest
+    assert (await a_market(mischief)).same() == honest.same()
 
 
 async def test_a_message_that_is_just_not_too_long_is_answered() -> None:
@@ -312,9 +323,10 @@ async def test_a_message_that_is_just_not_too_long_is_answered() -> None:
         assert await ann.is_refused("join", {"participant_id": long}) == "unknown_participant"
 
 
+UNREADABLE = ["", "x"]
+"""After these the place stays taken until the connection's ping has timed out."""
+
 RAW = [
-    "",
-    "x",
     "9",
     "4",
     "4x",
@@ -350,18 +362,18 @@ RAW = [
 """What nobody's Socket.IO client sends."""
 
 
-async def test_junk_below_the_events_harms_nobody_else(honest: tuple[Any, ...]) -> None:
+async def test_junk_below_the_events_harms_nobody_else(honest: Ledger) -> None:
     async def mischief(cat: Agent) -> None:
         address = f"{cat.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
         async with aiohttp.ClientSession() as session:
-            for raw in RAW:
+            for raw in [*RAW, *UNREADABLE]:
                 async with session.ws_connect(address) as stranger:
                     await stranger.receive()
                     await stranger.send_str("40/market,")
                     await stranger.receive()
                     await (stranger.send_bytes(raw) if isinstance(raw, bytes) else stranger.send_str(raw))
 
-    assert (await a_market(mischief)).same() == honest
+    assert (await a_market(mischief)).same() == honest.same()
 
 
 @pytest.mark.parametrize("raw", RAW)
@@ -392,25 +404,42 @@ EVENTS = (
 
 WORDS = st.sampled_from(
     ["participant_id", "quantity", "price", "time_delivery", "source", "side", "order_id", "meter", "orders"]
-    + ["time_interval", "generation", "consumption", "cancel", "metrics", "id", "market_id", "ann", "cat", "solar"]
+    + [
+        "time_interval",
+        "generation",
+        "consumption",
+        "cancel",
+        "metrics",
+        "id",
+        "market_id",
+        "ann",
+        "cat",
+        "solar",
+    ]
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | WORDS
 JSON = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=4), inner, max_size=5)
+    ),
     max_leaves=12,
 )
 NEARLY = st.fixed_dictionaries(
     {}, optional={"quantity": JSON, "price": JSON, "time_delivery": JSON, "source": JSON, "side": JSON}
 ).map(lambda changes: bid() | changes)
-TURNS = st.fixed_dictionaries({}, optional={"orders": st.lists(NEARLY, max_size=3), "meter": JSON, "cancel": JSON})
+TURNS = st.fixed_dictionaries(
+    {}, optional={"orders": st.lists(NEARLY, max_size=3), "meter": JSON, "cancel": JSON}
+)
 DATA = JSON | NEARLY | TURNS | st.binary(max_size=20)
 NAMESPACES = ("/market", "/", "/simulation")
 
 
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from(NAMESPACES), DATA), min_size=5, max_size=25))
+@given(
+    st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from(NAMESPACES), DATA), min_size=5, max_size=25)
+)
 def test_the_market_goes_on_whatever_is_said(said: list[tuple[str, str, Any]]) -> None:
     async def anything() -> None:
         async with hall(rounds=3) as place:
@@ -439,10 +468,17 @@ def test_the_market_goes_on_whatever_is_said(said: list[tuple[str, str, Any]]) -
     asyncio.run(anything())
 
 
-async def test_the_default_namespace_refuses_junk_and_goes_on(honest: tuple[Any, ...]) -> None:
+async def test_the_default_namespace_refuses_junk_and_goes_on(honest: Ledger) -> None:
     async def mischief(cat: Agent) -> None:
         async with Agent(cat.url, namespace="/") as stranger:
-            for data in (None, 5, {}, {"id": "ann"}, {"id": "nobody", "market_id": "m"}, {"id": "ann", "market_id": "m"}):
+            for data in (
+                None,
+                5,
+                {},
+                {"id": "ann"},
+                {"id": "nobody", "market_id": "m"},
+                {"id": "ann", "market_id": "m"},
+            ):
                 assert await stranger.says("join_market", data) is False
             for event in ("bid", "ask"):
                 await stranger.sends(event, bid())
@@ -455,7 +491,7 @@ async def test_the_default_namespace_refuses_junk_and_goes_on(honest: tuple[Any,
             await stranger.sends("destroy", {})
             assert (await stranger.hears("refused"))["code"] == "malformed"
 
-    assert (await a_market(mischief)).same() == honest
+    assert (await a_market(mischief)).same() == honest.same()
     with pytest.raises(socketio.exceptions.ConnectionError):
         async with hall() as place, Agent(place.url, namespace="/elsewhere"):
             pass

@@ -111,9 +111,7 @@ def test_message_pack_leaves_the_same_ledger(
 @pytest.mark.slow
 def test_processes_leave_the_same_ledger(shell: Shell, config: Path) -> None:
     local = ledger(shell, config, "local", "--simulation", "training")
-    far = ledger(
-        shell, config, "far", "--simulation", "training", "--transport", "socketio", "--processes"
-    )
+    far = ledger(shell, config, "far", "--simulation", "training", "--transport", "socketio", "--processes")
 
     assert far == local
 

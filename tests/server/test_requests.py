@@ -146,7 +146,11 @@ async def test_a_turn_does_it_all_and_answers_each() -> None:
         assert [one.get("code") for one in answer["orders"]] == [None, "bad_quantity", "malformed"]
         assert answer["meter"]["code"] == "bad_slot"
         assert (await ann.hears("start_round"))["time"] == START + STEP
-        assert await ann.says("turn") == {"ok": False, "code": "malformed", "detail": "Expected `object`, got `null`"}
+        assert await ann.says("turn") == {
+            "ok": False,
+            "code": "malformed",
+            "detail": "Expected `object`, got `null`",
+        }
         assert (await ann.says("turn", {}))["meter"] is None
         await ann.hears("end_simulation")
 
@@ -282,7 +286,12 @@ async def test_the_profile_is_sent_to_who_asks_for_it() -> None:
         async with Agent(place.url, "ann", profile=True) as ann, Agent(place.url, "bob") as bob:
             playing = place.start(profiles=profile, parameters={"greed": 2})
             begun = await ann.hears("start_episode")
-            assert begun["profile"] == {"start": START, "step": STEP, "load": [5, 6], "generation": {"solar": [7, 8]}}
+            assert begun["profile"] == {
+                "start": START,
+                "step": STEP,
+                "load": [5, 6],
+                "generation": {"solar": [7, 8]},
+            }
             assert begun["parameters"] == {"greed": 2}
             assert (begun["simulation"], begun["start"], begun["rounds"]) == ("training", START, 1)
             assert begun["market"] == TERMS

@@ -89,7 +89,7 @@ def submit_order(
     start, end = request.time_delivery
     if not EARLIEST <= start <= LATEST:
         raise ProtocolError(RefusalCode.BAD_SLOT, f"a slot from {start} on is in no calendar")
-    source = request.source or (default_source if side == "bid" else None)
+    source = default_source if request.source is None and side == "bid" else request.source
     price = dollars(request.price)
     return SubmitOrder(order_id, participant_id, side, request.quantity, price, source, start, end, time)
 
