@@ -74,7 +74,7 @@ def test_every_message_has_a_schema() -> None:
 
 def test_requests_and_codes_are_those_that_there_are() -> None:
     sockets = SimulationServer(terms(), [], ServerSettings())._sockets
-    assert {"register", *sockets._controls} == set(schema.CONTROLS)
+    assert {"register", "status", *sockets.controls} == set(schema.CONTROLS)
     assert {"join", *sockets._desk._handlers} == set(wire.ANSWERS)
     assert set(schema.CODES) == set(RefusalCode)
     assert MAX_MESSAGE_BYTES == 1_000_000

@@ -151,6 +151,12 @@ def serve(
     open_to_all: Annotated[
         bool, typer.Option("--open", help="Let participants without a token in, from other machines too.")
     ] = False,
+    play: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--play", metavar="ID", help="Let the config's strategy play a participant; may be repeated."
+        ),
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help="Certificate; then HTTPS.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key.")] = None,
 ) -> None:
@@ -158,7 +164,7 @@ def serve(
     from trex_market.build import Study
     from trex_market.config import load_config
     from trex_market.run import StudyRun, new_directory
-    from trex_market.serving import Serving, server_settings
+    from trex_market.serving import Serving, check_played, server_settings
     from trex_market.terminal import TerminalDisplay
 
     overrides = {
@@ -185,8 +191,9 @@ def serve(
         url = database or loaded.study.output_db_location
         _await(LiveMarket(study, settings, directory, url, display.say).run())
         return
+    check_played(loaded, play or [])
     directory = new_directory(loaded.study.name, out)
-    serving = Serving(settings, directory, display.say)
+    serving = Serving(settings, directory, display.say, play or [])
     outcome = _await(
         StudyRun(study, directory, database or loaded.study.output_db_location, display, serving.reach).run()
     )

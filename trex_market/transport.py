@@ -43,20 +43,35 @@ async def _over_sockets(
         limits=Limits(sys.maxsize, sys.maxsize),
         default_source=study.config.market.default_bid_source,
     )
-    async with SimulationServer(study.terms, study.config.participants, settings) as market:
-        players = [asyncio.create_task(player) for player in play(study, simulation, market.url)]
-        for player in players:
-            player.add_done_callback(lambda ended: _watch(ended, market.conductor))
-        try:
-            yield market.conductor
-            await market.conductor.finish()
-            left, _ = await asyncio.wait(players, timeout=JOIN_TIMEOUT_S)
-            for player in left:
-                player.result()
-        finally:
-            for player in players:
-                player.cancel()
-            await asyncio.gather(*players, return_exceptions=True)
+    async with (
+        SimulationServer(study.terms, study.config.participants, settings) as market,
+        playing(play(study, simulation, market.url), market.conductor),
+    ):
+        yield market.conductor
+        await market.conductor.finish()
+
+
+@asynccontextmanager
+async def playing(players: Iterable[Coroutine[Any, Any, None]], conductor: Conductor) -> AsyncIterator[None]:
+    """Let participants play while the context lasts; one that breaks stops the simulation.
+
+    Args:
+        players: the participants' clients at work; they end by themselves when the simulation has.
+        conductor: plays the rounds.
+    """
+    tasks = [asyncio.create_task(player) for player in players]
+    for task in tasks:
+        task.add_done_callback(lambda ended: _watch(ended, conductor))
+    try:
+        yield
+        if tasks:
+            ended, _ = await asyncio.wait(tasks, timeout=JOIN_TIMEOUT_S)
+            for task in ended:
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _watch(ended: asyncio.Task[None], conductor: Conductor) -> None:

@@ -162,11 +162,11 @@ OTHERS: list[tuple[str, Any, str]] = [
     ("join", None, "malformed"),
     ("sell_everything", {"now": True}, "malformed"),
     ("", {}, "malformed"),
-    ("bid", nested(900), "malformed"),
+    ("bid", nested(300), "malformed"),
     ("bid", b"\xc1\xff\x00", "malformed"),
     ("bid", b"", "malformed"),
     ("bid", b"\x91" * 50_000 + b"\x00", "malformed"),
-    ("bid", order(note=b"bytes"), "malformed"),
+    ("bid", order(source=b"solar"), "unknown_source"),
 ]
 
 JUNK = [
@@ -214,7 +214,9 @@ def honest() -> Ledger:
 async def test_junk_gets_its_code_and_changes_nothing(honest: Ledger) -> None:
     async def mischief(cat: Agent) -> None:
         for event, data, code in JUNK:
-            assert await cat.is_refused(event, data) == code, (event, str(data)[:200])
+            answer = await cat.says(event, data)
+            assert answer.get("code") == code, (event, str(data)[:200], answer)
+            assert answer["detail"]
         assert await cat.is_refused("bid", bid(), bid()) == "malformed"
         assert await cat.is_refused("bid", bid(), b"bytes", 3) == "malformed"
 
@@ -374,6 +376,20 @@ async def test_junk_below_the_events_harms_nobody_else(honest: Ledger) -> None:
                     await (stranger.send_bytes(raw) if isinstance(raw, bytes) else stranger.send_str(raw))
 
     assert (await a_market(mischief)).same() == honest.same()
+
+
+@pytest.mark.parametrize("data", ["[" * 900 + "]" * 900, "[" * 100_000, "9" * 5_000, "{", "NaN5", "\x00"])
+@pytest.mark.parametrize("namespace", ["/market", "/simulation"])
+async def test_what_cannot_be_read_is_answered(namespace: str, data: str) -> None:
+    async with hall(["ann"]) as place, aiohttp.ClientSession() as session:
+        address = f"{place.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+        async with session.ws_connect(address) as stranger:
+            await stranger.receive()
+            await stranger.send_str(f"40{namespace},")
+            await stranger.receive()
+            await stranger.send_str(f'42{namespace},17["register",{data}]')
+            answer = (await stranger.receive(timeout=5)).data
+            assert answer.startswith(f'43{namespace},17[{{"ok":false,"code":"malformed"')
 
 
 @pytest.mark.parametrize("raw", RAW)

@@ -263,6 +263,8 @@ class EpisodeMessage(Message, frozen=True, kw_only=True):
 
     Args:
         event: running number of the events sent to this participant.
+        episode: its number, from 0.
+        simulation: "training" or "validation"; "realtime" on the wall clock.
         start: of the first round.
         rounds: how many; None in real time.
         parameters: what holds in this episode by the curriculum.
@@ -292,6 +294,7 @@ class RoundMessage(Message, frozen=True, kw_only=True):
     """`start_round`: TREX's eight keys, and what concerns the participant alone.
 
     Args:
+        event: running number of the events sent to this participant.
         market_info: "(start, end)" of a slot -> {"grid": {"buy_price": $/kWh, "sell_price": $/kWh}}, for the
             current round and `next_settle`.
         contracts: own, of the slot that was just cleared.
@@ -312,7 +315,12 @@ class RoundMessage(Message, frozen=True, kw_only=True):
 
 
 class Notice(Message, frozen=True, kw_only=True):
-    """`notice`: something that the participant should know: a code and a sentence."""
+    """`notice`: something that the participant should know.
+
+    Args:
+        code: `turn_timeout`: a round went on without the participant's turn.
+        detail: a sentence.
+    """
 
     code: str
     detail: str

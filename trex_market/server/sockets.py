@@ -32,6 +32,25 @@ TREX = "/"
 MAX_MESSAGE_BYTES = 1_000_000
 
 
+UNREADABLE = "unreadable"
+
+
+class _Json(WireJson):
+    """JSON; what cannot be read becomes an event that there is not, so that its sender is told."""
+
+    @staticmethod
+    def loads(text: str | bytes, **_options: object) -> Any:
+        """Decode."""
+        try:
+            return WireJson.loads(text)
+        except ValueError:
+            return [UNREADABLE]
+
+
+class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # untyped
+    """Packets of this server alone: python-socketio gives a class its JSON, not an object."""
+
+
 class NativeConnection:
     """Speaks our own protocol to one participant.
 
@@ -69,7 +88,8 @@ class Sockets:
         self.server = socketio.AsyncServer(
             async_mode="aiohttp",
             namespaces=[TREX, MARKET, SIMULATION],
-            json=WireJson,
+            json=_Json,
+            serializer=_Packet,
             async_handlers=False,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
         )
