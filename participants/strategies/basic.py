@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from participants.strategies.common import balancing_energy, residual, residual_orders
+from trex_market.core.errors import InputError
 from trex_market.core.messages import BATTERY
 from trex_market.core.units import price_from_dollars
 from trex_market.participant import Decision, NewOrder, View, ask, bid
@@ -35,6 +36,8 @@ class Basic:
         self._bid_price = None if bid_price is None else price_from_dollars(bid_price)
         self._ask_price = None if ask_price is None else price_from_dollars(ask_price)
         self._charge_hours = frozenset(charge_hours)
+        if not self._charge_hours <= frozenset(range(24)):
+            raise InputError(f"charge_hours must be hours from 0 to 23, found {list(charge_hours)}")
 
     def decide(self, view: View) -> Decision:
         """Bid or ask for the next slot to be cleared; plan the battery for the one that was."""
