@@ -76,6 +76,7 @@ class Study:
 
     def __init__(self, config: Config, *, remote: bool = False) -> None:
         self.config = config
+        self._remote = remote
         self._has_profiles = not remote or config.study.profiles_db_location is not None
         self.base = config.source.parent
         self._problems: list[str] = []
@@ -128,8 +129,11 @@ class Study:
         if chosen:
             return list(chosen)
         learning = any(section.trader.learning for section in self.config.participants.values())
-        baseline = [BASELINE] if self._has_profiles else []
-        return [*baseline, TRAINING, VALIDATION] if learning else [*baseline, TRAINING]
+        trading = [TRAINING, VALIDATION] if learning else [TRAINING]
+        if not self._has_profiles:
+            return trading
+        # Those who come from elsewhere do not wait for the yardstick.
+        return [*trading, BASELINE] if self._remote else [BASELINE, *trading]
 
     def episodes(self, simulation: str) -> list[EpisodePlan]:
         """Return a simulation's episodes, in order.

@@ -47,7 +47,7 @@ async def report_directory(directory: Path, database_url: str | None = None) -> 
             raise InputError(
                 f"{directory}: none of its {len(runs)} runs was finished; there is nothing to report"
             )
-        last = finished[-1]
+        last = next((record for record in reversed(finished) if record.simulation != BASELINE), finished[-1])
         totals, start = await _totals(database, last)
         if not totals.transactions:
             raise InputError(f"{directory}: its transactions were not recorded; run it with record: full")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -67,6 +67,15 @@ class RunFile(msgspec.Struct, frozen=True):
     timezone: str
 
 
+class _Played(NamedTuple):
+    """An episode that was played to its end."""
+
+    run_id: str
+    simulation: str
+    start: int
+    totals: Totals
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What a run left behind.
 
@@ -74,7 +83,7 @@ class Outcome(msgspec.Struct, frozen=True):
         directory: the run directory.
         database: URL of the database, without a password.
         run_ids: of the episodes, in order.
-        summary: of the last episode, against the baseline of the same time range.
+        summary: of the last episode with trade, against the baseline of the same time range.
         report: the page with plots; None if nothing was recorded to plot.
         rounds: played in all.
         seconds: how long they took.
@@ -153,7 +162,7 @@ class StudyRun:
         self._url = database_url
         self._display = display
         self._run_ids: list[str] = []
-        self._baselines: dict[int, Totals] = {}
+        self._played: list[_Played] = []
         self._rounds = 0
 
     async def run(self) -> Outcome:
@@ -170,16 +179,14 @@ class StudyRun:
             for simulation in self._study.simulations:
                 async with self._reach(self._study, simulation) as driver:
                     for plan in self._study.episodes(simulation):
-                        totals = await self._episode(database, plan, driver)
-                        if simulation == BASELINE:
-                            self._baselines[plan.start] = totals
+                        await self._episode(database, plan, driver)
             seconds = time.perf_counter() - began
-            baseline = self._baselines.get(plan.start) if simulation != BASELINE else None
-            summary = summarise(totals, baseline)
+            shown, baseline = self._shown()
+            summary = summarise(shown.totals, baseline)
             run_file = RunFile(tuple(self._run_ids), self._study.config.study.timezone)
             (self._directory / RUN_FILE).write_bytes(msgspec.json.encode(run_file))
             (self._directory / SUMMARY_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-            report = await self._report(database, summary)
+            report = await self._report(database, shown.run_id, summary)
             return Outcome(
                 self._directory,
                 database.name,
@@ -190,14 +197,20 @@ class StudyRun:
                 seconds,
             )
 
-    async def _report(self, database: Database, summary: Summary) -> Path | None:
+    def _shown(self) -> tuple[_Played, Totals | None]:
+        """Return the last episode with trade, if there was one, and the baseline of its time range."""
+        baselines = {played.start: played.totals for played in self._played if played.simulation == BASELINE}
+        traded = [played for played in self._played if played.simulation != BASELINE]
+        return (traded[-1], baselines.get(traded[-1].start)) if traded else (self._played[-1], None)
+
+    async def _report(self, database: Database, run_id: str, summary: Summary) -> Path | None:
         if self._study.config.study.record != "full":
             return None
         path = self._directory / REPORT_FILE
-        await write_report(database, self._run_ids[-1], summary, self._study.config.study.timezone, path)
+        await write_report(database, run_id, summary, self._study.config.study.timezone, path)
         return path
 
-    async def _episode(self, database: Database, plan: EpisodePlan, driver: Driver) -> Totals:
+    async def _episode(self, database: Database, plan: EpisodePlan, driver: Driver) -> None:
         """Play and record an episode; its run is marked for what became of it."""
         run_id = await database.start_run(self._run_record(plan))
         self._run_ids.append(run_id)
@@ -212,7 +225,7 @@ class StudyRun:
             raise
         finally:
             await database.finish_run(run_id, status, int(time.time()))
-        return totals
+        self._played.append(_Played(run_id, plan.simulation, plan.start, totals))
 
     async def _play(
         self, plan: EpisodePlan, driver: Driver, totals: Totals, recorder: Recorder | None

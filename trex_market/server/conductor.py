@@ -34,7 +34,6 @@ from trex_market.protocol.answers import RoundSketch, market_terms
 from trex_market.rounds import EpisodePlan, announced, delivered_by_party
 from trex_market.server.desk import Desk
 from trex_market.server.market_data import market_data
-from trex_market.server.seats import Seat
 
 Silence = Literal["wait", "skip", "stop"]
 StatusListener = Callable[[wire.Status], Awaitable[None]]
@@ -194,6 +193,7 @@ class Conductor:
         await self._announce(engine, round, contracts)
         self._skip_absent(engine)
         await self._turns(engine)
+        self._count_silent()
         self._delivered = delivered_by_party(engine.submit(EndRound(time + step)))
         self._round += 1
         if monotonic() - self._told > STATUS_PERIOD_S:
@@ -224,10 +224,9 @@ class Conductor:
         if self._patience.silence != "skip":
             return
         for seat in self._seats:
-            if seat.absent or not seat.connected:
-                self._count_silent(seat)
-                if engine.submit(EndTurn(seat.participant_id)):
-                    self._turns_ended.set()
+            away = seat.absent or not seat.connected
+            if away and engine.submit(EndTurn(seat.participant_id)):
+                self._turns_ended.set()
 
     async def _turns(self, engine: Engine) -> None:
         """Wait until all turns have ended, or until patience does."""
@@ -257,12 +256,14 @@ class Conductor:
             assert seat is not None
             if self._patience.silence == "skip":
                 seat.absent = True
-                self._count_silent(seat)
             await seat.send("notice", wire.Notice(code="turn_timeout", detail=detail))
 
-    def _count_silent(self, seat: Seat) -> None:
-        seat.silent_rounds += 1
-        self._silent += 1
+    def _count_silent(self) -> None:
+        """Count those who have not answered the round until its end."""
+        for seat in self._seats:
+            if seat.round is not None:
+                seat.silent_rounds += 1
+                self._silent += 1
 
     def metrics(self) -> Iterator[tuple[str, str, float]]:
         """Return what participants measured in the last round: id, name, value."""

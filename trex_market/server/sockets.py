@@ -42,8 +42,8 @@ class _Json(WireJson):
     def loads(text: str | bytes, **_options: object) -> Any:
         """Decode."""
         try:
-            return WireJson.loads(text)
-        except ValueError:
+            return json.loads(text)
+        except (ValueError, RecursionError):
             return [UNREADABLE]
 
 
