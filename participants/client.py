@@ -99,12 +99,13 @@ class Client:
             ParticipantError: if the server cannot be reached, refuses the participant, or turns it out.
             StrategyError: if the strategy fails.
         """
-        await self._connect()
         try:
+            await self._connect()
             while not self._over:
                 await self._handle(*await self._inbox.get())
         finally:
-            await self._socket.disconnect()
+            await self._socket.shutdown()
+            await self._socket.eio.disconnect()  # what a failed attempt to connect left open
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()

@@ -353,3 +353,29 @@ def decide(self, view):
     if record == "full":
         sql = "SELECT count(DISTINCT time_creation) FROM transactions WHERE run_id LIKE '%training%'"
         assert 100 <= query(out / "market.db", sql)[0][0] < 200
+
+
+def test_names_and_values_are_told_together(tmp_path: Path) -> None:
+    """What a config names and there is not is told also where it is wrong in other places."""
+    config = tmp_path / "wrong.yaml"
+    config.write_text(
+        """\
+study:
+  start_datetime: "2016-07-18"
+  days: -1
+  profiles_db_location: nowhere.csv
+market: {type: MicroTX, grid: {price: 0.1}}
+participants:
+  home_01: {trader: {type: basik}, storage: {type: Bes, capacity: 5, power: 3}}
+"""
+    )
+    answer = run_process("validate", str(config), cwd=tmp_path)
+    assert answer.status == 2
+    places = [line.removeprefix(f"{config}:").split(": ")[:2] for line in answer.err.splitlines()]
+    assert places == [
+        ["3", "study.days"],
+        ["4", "study.profiles_db_location"],
+        ["5", "market.type"],
+        ["7", "participants.home_01.storage.type"],
+        ["7", "participants.home_01.trader.type"],
+    ]

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trex_market.config import Config, ParticipantConfig
-from trex_market.core.clearing import make_rule
+from trex_market.config import Config, ParticipantConfig, load_config
+from trex_market.core.clearing import RULES, make_rule
 from trex_market.core.errors import ConfigError, InputError, MissingExtraError, TrexError, unknown_name
 from trex_market.core.messages import OpenMarket
 from trex_market.participant import Participant, Strategy
@@ -59,6 +59,60 @@ TREX_TRADER_KEYS = frozenset(
     ]
 )
 """What TREX-Core's configs may tell any trader; passed over by strategies that do not take it."""
+
+
+def load_study(path: Path, overrides: Mapping[str, object] | None = None, *, remote: bool = False) -> Study:
+    """Load a config, and find and check everything that it names.
+
+    Args:
+        path: YAML, or JSON with comments.
+        overrides: dotted key -> value that replaces the file's.
+        remote: see `Study`.
+
+    Raises:
+        ConfigError: all that is wrong, a line each.
+        MissingExtraError: if it needs a part that is not installed.
+    """
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    return Study(load_config(path, given, None if remote else unknown_names), remote=remote)
+
+
+def unknown_names(data: Mapping[str, Any], file: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Find what a config names and what there is not, even if it is wrong in other places.
+
+    Args:
+        data: the config as plain data.
+        file: its file.
+
+    Yields:
+        the path of a name, and what is wrong with it.
+    """
+    base = file.parent
+    rule = _inner(data, "market", "type")
+    if isinstance(rule, str) and rule and rule not in RULES:
+        yield ("market", "type"), unknown_name("clearing rule", rule, RULES)
+    location = _inner(data, "study", "profiles_db_location")
+    if isinstance(location, str) and location:
+        try:
+            open_source(location, base=base).participants()
+        except TrexError as error:
+            yield ("study", "profiles_db_location"), str(error)
+    participants = data.get("participants")
+    for name in participants if isinstance(participants, Mapping) else ():
+        for section, group in (("trader", STRATEGIES), ("storage", STORAGES)):
+            named = _inner(participants, name, section, "type")
+            try:
+                if isinstance(named, str) and named:
+                    find(group, named, base)
+            except ConfigError as error:
+                yield ("participants", name, section, "type"), str(error)
+
+
+def _inner(data: Any, *path: str) -> Any:
+    """Return what stands at a path of plain data, None if there is nothing."""
+    for part in path:
+        data = data.get(part) if isinstance(data, Mapping) else None
+    return data
 
 
 class Study:

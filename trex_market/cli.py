@@ -114,16 +114,14 @@ def run(
 def _run(
     config: Path, out: Path | None, database: str | None, overrides: dict[str, Any], transport: str = "local"
 ) -> None:
-    from trex_market.build import Study
-    from trex_market.config import load_config
+    from trex_market.build import load_study
     from trex_market.run import StudyRun, new_directory
     from trex_market.storage.address import parse_address
     from trex_market.terminal import TerminalDisplay
     from trex_market.transport import REACH
 
-    given = {key: value for key, value in overrides.items() if value is not None}
-    loaded = load_config(config, overrides=given)
-    study = Study(loaded)
+    study = load_study(config, overrides)
+    loaded = study.config
     display = TerminalDisplay()
     if database is not None:
         parse_address(database)  # before anything is made
@@ -161,8 +159,7 @@ def serve(
     tls_key: Annotated[Path | None, typer.Option("--tls-key", help="Its key.")] = None,
 ) -> None:
     """Open the market for participants elsewhere: a simulation with them, or the wall clock."""
-    from trex_market.build import Study
-    from trex_market.config import load_config
+    from trex_market.build import load_study
     from trex_market.run import StudyRun, new_directory
     from trex_market.serving import Serving, check_played, server_settings
     from trex_market.terminal import TerminalDisplay
@@ -177,10 +174,8 @@ def serve(
         "server.open": open_to_all or None,
         "market.mode": None if mode is None else mode.value,
     }
-    loaded = load_config(
-        config, overrides={key: value for key, value in overrides.items() if value is not None}
-    )
-    study = Study(loaded, remote=True)
+    study = load_study(config, overrides, remote=True)
+    loaded = study.config
     display = TerminalDisplay()
     certificate = (str(tls_cert), str(tls_key) if tls_key else None) if tls_cert else None
     settings = server_settings(loaded, certificate)
@@ -295,11 +290,11 @@ def validate(
     show: Annotated[bool, typer.Option("--show", help="Print the resolved config.")] = False,
 ) -> None:
     """Check a config and all that it names."""
-    from trex_market.build import Study
-    from trex_market.config import dump_yaml, load_config
+    from trex_market.build import load_study
+    from trex_market.config import dump_yaml
 
-    loaded = load_config(config)
-    study = Study(loaded)
+    study = load_study(config)
+    loaded = study.config
     if show:
         typer.echo(dump_yaml(loaded), nl=False)
         return

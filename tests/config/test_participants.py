@@ -174,7 +174,7 @@ def test_empty_sections_are_their_defaults(section: str) -> None:
 @pytest.mark.parametrize(
     ("server", "message"),
     [
-        ("{port: 0}", "port: must be at least 1, found 0"),
+        ("{port: -1}", "port: must be at least 0, found -1"),
         ("{port: '65536'}", "port: must be at most 65535, found 65536"),
         ("{port: http}", "port: must be a port, 1 to 65535, found 'http'"),
         ("{turn_timeout_s: 0}", "turn_timeout_s: must be above 0 s, found 0"),

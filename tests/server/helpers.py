@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -321,3 +325,24 @@ def meter(slot_start: int = START, solar: int = 0, need: int = 0, **others: Any)
         "generation": {"solar": solar},
         "consumption": {"other": {"external": need}},
     } | others
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def start_process(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
+    """Start `trex-market` as a process, in a group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "trex_market", *map(str, arguments)],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )

@@ -142,7 +142,9 @@ async def test_who_was_away_goes_on_where_the_others_are(away: int) -> None:
             await soon(playing)
 
             assert shaky.turns >= min(away, EVENTS_KEPT - 1) + 4
-            metered = sorted({row.time_creation for row in place.ledger.transactions if row.buyer_id == "bob"})
+            metered = sorted(
+                {row.time_creation for row in place.ledger.transactions if row.buyer_id == "bob"}
+            )
             assert metered == [START, *(START + (away + number) * STEP for number in (1, 2, 3))]
             assert place.conductor.status.silent == away
 
@@ -158,7 +160,9 @@ async def test_open_orders_are_known_again_after_a_restart() -> None:
 
             known: list[list[str]] = []
             inner = home("ann")
-            shaky = Shaky(inner, lambda _turn: known.append([one.order_id for one in inner._view.open_orders()]))
+            shaky = Shaky(
+                inner, lambda _turn: known.append([one.order_id for one in inner._view.open_orders()])
+            )
             place.joins(client(shaky, place.url))
             await bob.says("end_turn")
             for _ in range(2):

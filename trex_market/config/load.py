@@ -9,10 +9,11 @@ TREX's older names are understood: `participant` for `participants`, and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from trex_market.config.mistakes import Findings, checked, path_text
 from trex_market.config.schema import Config
@@ -38,18 +39,25 @@ _OLD_NAMES: tuple[tuple[KeyPath, KeyPath], ...] = (
 )
 
 
-def load_config(path: str | Path, overrides: Mapping[str, object] | None = None) -> Config:
+Names = Callable[[Mapping[str, Any], Path], Iterable[tuple[KeyPath, str]]]
+"""Finds what a config (plain data, perhaps wrong, and its file) names and what there is not: path, message."""
+
+
+def load_config(
+    path: str | Path, overrides: Mapping[str, object] | None = None, names: Names | None = None
+) -> Config:
     """Load a config.
 
     Args:
         path: YAML, or JSON with comments.
         overrides: dotted key -> value that replaces the file's, e.g. {"study.days": 1}; None for no override.
+        names: asked where the config is wrong anyway, so that all mistakes are told at once.
 
     Raises:
         ConfigError: with everything that is wrong, one line each.
     """
     file = Path(path)
-    return _load(_text(file), _shown(path), file, overrides or {})
+    return _load(_text(file), _shown(path), file, overrides or {}, names)
 
 
 def load_config_text(text: str, name: str, overrides: Mapping[str, object] | None = None) -> Config:
@@ -127,7 +135,9 @@ def _has_comments(text: str, file: Path) -> bool:
 # ---------------------------------------------------------------- the data
 
 
-def _load(text: str, name: str, file: Path, overrides: Mapping[str, object]) -> Config:
+def _load(
+    text: str, name: str, file: Path, overrides: Mapping[str, object], names: Names | None = None
+) -> Config:
     source = read_source(text, name, comments=_has_comments(text, file))
     if not isinstance(source.data, dict):
         line = source.lines[()]
@@ -149,6 +159,11 @@ def _load(text: str, name: str, file: Path, overrides: Mapping[str, object]) -> 
             places = {_written(path, moved): line for path, line in source.lines.items()}
             config.remember_places({path_text(path): f"{name}:{line}" for path, line in places.items()})
             return config
+    found = {mistake.path for mistake in mistakes}
+    for path, message in names(source.data, file) if names else ():
+        written = _written(path, moved)
+        if written not in found:
+            mistakes.append(Mistake(_line(written, source, options), written, message))
     raise ConfigError(_report(name, mistakes, options))
 
 
