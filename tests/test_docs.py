@@ -21,7 +21,7 @@ from trex_market.config import Config
 from trex_market.core.clearing import RULES
 from trex_market.core.errors import RefusalCode
 from trex_market.protocol import schema, wire
-from trex_market.server.app import SimulationServer, ServerSettings
+from trex_market.server.app import ServerSettings, SimulationServer
 from trex_market.server.sockets import MAX_MESSAGE_BYTES
 
 DOCS = REPOSITORY / "docs"

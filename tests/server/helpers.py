@@ -23,7 +23,7 @@ from participants.strategies.basic import Basic
 from tests.helpers import START, STEP, Series, terms
 from trex_market.core.messages import Contract, Contracted, Delivered, Event, OrderAccepted, Transaction
 from trex_market.rounds import EpisodePlan
-from trex_market.server.app import SimulationServer, ServerSettings
+from trex_market.server.app import ServerSettings, SimulationServer
 from trex_market.server.conductor import Conductor, Patience
 from trex_market.simulation.run import play_episode
 
