@@ -9,15 +9,15 @@ missed, and goes on where it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import socketio
 
 from participants.home import Home
-from trex_market.core.errors import ParticipantError, RefusalCode, StrategyError, TrexError
+from trex_market.core.errors import ParticipantError, RefusalCode
 from trex_market.core.messages import (
     ChangeRejected,
     Event,
@@ -26,7 +26,16 @@ from trex_market.core.messages import (
     OrderCancelled,
     OrderRejected,
 )
-from trex_market.participant import Announcement, EpisodeStart, NewOrder, Participant, Strategy, Turn
+from trex_market.participant import (
+    Announcement,
+    EpisodeStart,
+    NewOrder,
+    Participant,
+    Strategy,
+    Turn,
+    blamed,
+    take_turn,
+)
 from trex_market.protocol import wire
 from trex_market.protocol.answers import (
     contract_of,
@@ -164,7 +173,7 @@ class Client:
             case "start_episode":
                 self._start_episode(msgspec.convert(data, wire.EpisodeMessage))
             case "end_episode" if self._is_news(data["event"]):
-                with self._blamed("end of an episode"):
+                with blamed(self.participant.participant_id, f"end of episode {data['episode']}"):
                     self.participant.end_episode()
             case "end_simulation":
                 self._over = True
@@ -213,7 +222,7 @@ class Client:
             message.rounds,
             message.profile,
         )
-        with self._blamed(f"start of episode {message.episode}"):
+        with blamed(self.participant.participant_id, f"start of episode {message.episode}"):
             self.participant.start_episode(start)
 
     def _act(self, message: wire.RoundMessage) -> bool:
@@ -225,26 +234,13 @@ class Client:
             [contract_of(contract) for contract in message.contracts],
             [transaction_of(row) for row in message.transactions],
         )
-        with self._blamed(f"round at {message.time}"):
-            self._turn = self.participant.turn(announcement)
+        self._turn = take_turn(self.participant, announcement)
         return True
 
     async def _send_turn(self) -> None:
         """Send the turn of the last round."""
         self._sent = self._last_event
         await self._emit("turn", self._message(self._turn), "turn_taken")
-
-    @contextmanager
-    def _blamed(self, when: str) -> Iterator[None]:
-        """Turn what goes wrong in the participant's code into an error that names it."""
-        try:
-            yield
-        except TrexError:
-            raise
-        except Exception as error:
-            name = self.participant.participant_id
-            message = f"participant {name!r} raised {type(error).__name__}: {error} ({when})"
-            raise StrategyError(message) from error
 
     def _message(self, turn: Turn) -> wire.Turn:
         return wire.Turn(
@@ -257,7 +253,12 @@ class Client:
     def _turn_taken(self, data: Any) -> None:
         """Tell the participant what became of its orders, as it would hear it in-process."""
         if not data.get("ok"):
-            return
+            if data.get("code") == RefusalCode.WRONG_PHASE:  # it came too late; the notice says so
+                return
+            name = self.participant.participant_id
+            raise ParticipantError(
+                f"the turn of {name!r} was refused: {data.get('detail')} ({data.get('code')})"
+            )
         taken = msgspec.convert(data, wire.TurnTaken)
         name = self.participant.participant_id
         answers: list[Event] = [
@@ -271,7 +272,7 @@ class Client:
         self._answered(answers)
 
     def _answered(self, answers: Sequence[Event]) -> None:
-        with self._blamed("answers to its orders"):
+        with blamed(self.participant.participant_id, "answers to its orders"):
             self.participant.answered(answers)
 
 

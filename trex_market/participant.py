@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from trex_market.core.errors import StrategyError, TrexError
 from trex_market.core.lots import uniform
 from trex_market.core.messages import (
     Contract,
@@ -283,3 +284,55 @@ class Chance:
     def draw(self, time: int, draw: int = 0) -> float:
         """Return a number in [0, 1) for a moment (UNIX seconds) and a running number."""
         return uniform(self._seed, self._participant_id, time, draw)
+
+
+def take_turn(participant: Participant, announcement: Announcement) -> Turn:
+    """Let a participant act; whatever is wrong with its turn is its own mistake.
+
+    Raises:
+        StrategyError: if it fails, or its orders are none.
+    """
+    name, when = participant.participant_id, f"round at {announcement.round.time}"
+    with blamed(name, when):
+        turn = participant.turn(announcement)
+        for order in turn.orders:
+            if not _is_order(order):
+                raise StrategyError(
+                    f"participant {name!r} ordered {order!r}; orders are made by `bid` and `ask`, of whole "
+                    f"numbers ({when})"
+                )
+        for order_id in turn.cancel:
+            if type(order_id) is not str:
+                raise StrategyError(f"participant {name!r} cancelled {order_id!r}, which is no id ({when})")
+    return turn
+
+
+def _is_order(order: object) -> bool:
+    return (
+        type(order) is NewOrder
+        and type(order.quantity) is type(order.price) is type(order.slot_start) is int
+        and (order.source is None or type(order.source) is str)
+    )
+
+
+class blamed:  # noqa: N801 - reads as a verb
+    """Turn what goes wrong in a participant's code into an error that names it.
+
+    Args:
+        name: the participant's.
+        when: what was going on.
+    """
+
+    __slots__ = ("_name", "_when")
+
+    def __init__(self, name: str, when: str) -> None:
+        self._name = name
+        self._when = when
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, Exception | SystemExit) and not isinstance(error, TrexError):
+            message = f"participant {self._name!r} raised {type(error).__name__}: {error} ({self._when})"
+            raise StrategyError(message) from error

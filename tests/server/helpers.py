@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import select
 import socket
 import subprocess
 import sys
@@ -346,3 +348,14 @@ def start_process(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def told_through(fifo: Path) -> str:
+    """Wait until somebody says something through a named pipe, and return it."""
+    pipe = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        ready, _, _ = select.select([pipe], [], [], 2 * PATIENCE_S)
+        assert ready, "nobody says anything"
+        return os.read(pipe, 100).decode()
+    finally:
+        os.close(pipe)

@@ -104,6 +104,21 @@ async def test_pause_step_and_resume() -> None:
         assert place.conductor.status.round == 8
 
 
+async def test_the_server_closes_though_somebody_stays() -> None:
+    async def opens_and_closes() -> None:
+        async with hall() as place:
+            await stays.put(Agent(place.url, "ann"))
+            await may_close.wait()
+
+    stays: asyncio.Queue[Agent] = asyncio.Queue()
+    may_close = asyncio.Event()
+    opened = asyncio.create_task(opens_and_closes())
+    async with await soon(stays.get()) as ann:
+        may_close.set()
+        await soon(opened)
+        await soon(ann.gone.wait())
+
+
 async def test_paused_or_not_the_ledger_is_the_same() -> None:
     ledgers = []
     for pauses in (False, True):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.helpers import Agent, free_port, soon, start_process
+from tests.server.helpers import Agent, free_port, soon, start_process, told_through
 from tests.shell_helpers import START as FIRST
 from tests.shell_helpers import STEP, Shell, assert_no_finished_run, own_study, statuses, strategy, study
 
@@ -30,7 +30,7 @@ def decide(self, view):
 """
 """A strategy that, in one round, tells that it decides, and goes on once it was heard."""
 
-LONG = ("days: 0.125", "days: 366\n  fill: previous")
+LONG = ("days: 0.125", "days: 0.125\n  generations: 20000")
 
 
 @pytest.fixture
@@ -44,10 +44,12 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def told(fifo: Path) -> None:
-    """Wait until the strategy decides."""
-    with fifo.open() as teller:
-        assert teller.read(8) == "deciding"
+def assert_interrupted(directory: Path) -> None:
+    """Check that what was played is kept, and that the last of it is marked."""
+    *before, last = statuses(directory / "market.db").values()
+    assert last == "interrupted"
+    assert set(before) <= {"finished"}
+    assert_no_finished_run(directory)
 
 
 def telling_study(folder: Path, *changes: tuple[str, str]) -> tuple[Path, Path]:
@@ -69,14 +71,13 @@ def test_a_run_over_sockets_is_interrupted(
     command = ["run", config, "--simulation", "training", "--transport", "socketio", "--out", "out"]
     process = start_process(*command, *options, cwd=tmp_path)
     started.append(process)
-    told(fifo)
+    assert told_through(fifo) == "deciding"
 
     os.killpg(process.pid, how)  # as a terminal does it: all of the group hear it
     _, wrong = process.communicate(timeout=30)
 
     assert (process.returncode, wrong.strip()) == (130, INTERRUPTED)
-    assert statuses(tmp_path / "out" / "market.db") == {"training 0": "interrupted"}
-    assert_no_finished_run(tmp_path / "out")
+    assert_interrupted(tmp_path / "out")
 
 
 @pytest.mark.slow
@@ -90,13 +91,13 @@ def test_serving_is_interrupted_and_those_who_take_part_are_told(
     for name in ("maker", "taker", "mixed"):
         command = ["join", f"http://127.0.0.1:{port}", "--participant", name, "--config", config]
         started.append(start_process(*command, cwd=tmp_path))
-    told(fifo)
+    assert told_through(fifo) == "deciding"
 
     market.send_signal(signal.SIGINT)
 
     _, wrong = market.communicate(timeout=30)
     assert (market.returncode, wrong.strip()) == (130, INTERRUPTED)
-    assert statuses(tmp_path / "out" / "market.db")["training 0"] == "interrupted"
+    assert_interrupted(tmp_path / "out")
     for client in started[1:]:
         _, wrong = client.communicate(timeout=30)
         assert (client.returncode, wrong) == (0, "")
@@ -116,7 +117,7 @@ def test_waiting_for_participants_is_interrupted(
 
     _, wrong = market.communicate(timeout=30)
     assert (market.returncode, wrong.strip()) == (130, INTERRUPTED)
-    assert statuses(tmp_path / "out" / "market.db")["training 0"] == "interrupted"
+    assert_no_finished_run(tmp_path / "out")
 
 
 @pytest.mark.slow
@@ -128,7 +129,7 @@ async def test_the_operator_stops_it(tmp_path: Path, started: list[subprocess.Po
     url = f"http://127.0.0.1:{port}"
     for name in ("maker", "taker", "mixed"):
         started.append(start_process("join", url, "--participant", name, "--config", config, cwd=tmp_path))
-    told(fifo)
+    assert told_through(fifo) == "deciding"
 
     async with Agent(url, namespace="/simulation") as boss:
         assert (await boss.says("register"))["state"] == "running"
@@ -137,7 +138,7 @@ async def test_the_operator_stops_it(tmp_path: Path, started: list[subprocess.Po
 
     _, wrong = market.communicate(timeout=30)
     assert wrong.strip() == "failed: stopped by the operator"
-    assert statuses(tmp_path / "out" / "market.db")["training 0"] == "interrupted"
+    assert_interrupted(tmp_path / "out")
     for client in started[1:]:
         client.communicate(timeout=30)
         assert client.returncode == 0

@@ -435,10 +435,6 @@ class WireJson:
     def loads(text: str | bytes, **_options: object) -> Any:
         """Decode."""
         try:
-            value = json.loads(text)
+            return json.loads(text)
         except RecursionError:
             raise ValueError("too deep") from None
-        if "\\ud" in str(text).lower():
-            # Half of a surrogate pair is JSON, but no text that a database takes.
-            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
-        return value

@@ -148,6 +148,15 @@ class Desk:
             last_event=seat.last_event,
         )
 
+    def take_back(self, seat: Seat) -> None:
+        """Cancel what a participant ordered in the current round, because it will play that round anew."""
+        if self.engine is None:
+            return
+        now = self._now
+        for order in self.engine.market.open_orders(seat.participant_id):
+            if order.time == now:
+                self.engine.submit(CancelOrder(order.order_id, seat.participant_id, now))
+
     # ------------------------------------------------------------ requests
 
     def answer(self, event: str, sid: str, data: object) -> wire.Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import termios
 import tty
@@ -24,9 +25,9 @@ def terminal_keys(controls: Mapping[str, Callable[[], None]], say: Callable[[str
     keys = {"q" if word == "stop" else word[0]: control for word, control in controls.items()}
 
     def pressed() -> None:
-        control = keys.get(sys.stdin.read(1).lower())
-        if control is not None:
-            control()
+        for key in os.read(sys.stdin.fileno(), 64).decode(errors="replace").lower():
+            if key in keys:
+                keys[key]()
 
     say("keys: " + ", ".join(f"{'q' if word == 'stop' else word[0]} {word}" for word in controls))
     before = termios.tcgetattr(sys.stdin)

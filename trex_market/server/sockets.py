@@ -35,20 +35,19 @@ MAX_MESSAGE_BYTES = 1_000_000
 UNREADABLE = "unreadable"
 
 
-class _Json(WireJson):
-    """JSON; what cannot be read becomes an event that there is not, so that its sender is told."""
+class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # untyped
+    """A packet; a request that cannot be read becomes an event that there is not, so that its sender is told."""
 
-    @staticmethod
-    def loads(text: str | bytes, **_options: object) -> Any:
+    def decode(self, encoded_packet: str) -> int:
         """Decode."""
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return [UNREADABLE]
-
-
-class _Packet(socketio.packet.Packet):  # type: ignore[misc]  # untyped
-    """Packets of this server alone: python-socketio gives a class its JSON, not an object."""
+            attachments: int = super().decode(encoded_packet)
+        except ValueError:
+            if self.packet_type != socketio.packet.EVENT or self.id is None:
+                raise
+            self.data = [UNREADABLE]
+            return 0
+        return attachments
 
 
 class NativeConnection:
@@ -88,7 +87,7 @@ class Sockets:
         self.server = socketio.AsyncServer(
             async_mode="aiohttp",
             namespaces=[TREX, MARKET, SIMULATION],
-            json=_Json,
+            json=WireJson,
             serializer=_Packet,
             async_handlers=False,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
@@ -182,6 +181,7 @@ class Sockets:
         await connection.welcome(request.market_id)
         await self._desk.seats.take(seat, connection)
         if seat.round is not None and not again:
+            self._desk.take_back(seat)
             await connection.send("start_round", seat.round)
         return True
 

@@ -59,6 +59,8 @@ class TrexConnection:
         self._seat = seat
         self._database = database
         self._market_id = ""
+        self._delivers = False
+        """Whether a round came before, whose slot is delivered when the next one starts."""
 
     async def close(self) -> None:
         """End the connection."""
@@ -88,6 +90,7 @@ class TrexConnection:
             "db_string": self._database,
             "market_id": self._market_id,
         }
+        self._delivers = False
         await self._emit("start_generation", generation)
         if message.simulation == "training" and message.lesson:
             await self._emit("update_curriculum", message.lesson)
@@ -97,8 +100,9 @@ class TrexConnection:
             await self._emit("load_weights", weights)
 
     async def _start_round(self, message: wire.RoundMessage) -> None:
-        if message.transactions:
+        if self._delivers or message.transactions:
             await self._emit("return_extra_transactions", self._extra_transactions(message))
+        self._delivers = True
         for contract in message.contracts:
             await self._emit("settled", self._settled(contract))
         await self._emit(

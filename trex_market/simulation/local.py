@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from trex_market.core.errors import StrategyError, TrexError
+from trex_market.core.errors import StrategyError
 from trex_market.core.messages import (
     CancelOrder,
     EndRound,
@@ -18,7 +18,15 @@ from trex_market.core.messages import (
     Transaction,
 )
 from trex_market.engine import Engine, order_command
-from trex_market.participant import Announcement, EpisodeStart, MarketInfo, NewOrder, Participant, Turn
+from trex_market.participant import (
+    Announcement,
+    EpisodeStart,
+    MarketInfo,
+    NewOrder,
+    Participant,
+    blamed,
+    take_turn,
+)
 from trex_market.rounds import EpisodePlan, announced, delivered_by_party
 
 
@@ -63,7 +71,7 @@ class LocalRounds:
         for participant in self._participants:
             name = participant.participant_id
             announcement = Announcement(round, contracts.get(name, ()), delivered.get(name, ()))
-            turn = _turn(participant, announcement)
+            turn = take_turn(participant, announcement)
             answers = (
                 self._ordered(name, turn.cancel, turn.orders, time) if turn.orders or turn.cancel else ()
             )
@@ -90,54 +98,6 @@ class LocalRounds:
                 order_command(order, name, order_id, time, self._terms, self._default_source)
             )
         return answers
-
-
-def _turn(participant: Participant, announcement: Announcement) -> Turn:
-    """Let a participant act; whatever is wrong with its turn is its own mistake."""
-    name, when = participant.participant_id, f"round at {announcement.round.time}"
-    with _blamed(name, when):
-        turn = participant.turn(announcement)
-        for order in turn.orders:
-            if not _is_order(order):
-                raise StrategyError(
-                    f"participant {name!r} ordered {order!r}; orders are made by `bid` and `ask`, of whole "
-                    f"numbers ({when})"
-                )
-        for order_id in turn.cancel:
-            if type(order_id) is not str:
-                raise StrategyError(f"participant {name!r} cancelled {order_id!r}, which is no id ({when})")
-    return turn
-
-
-def _is_order(order: object) -> bool:
-    return (
-        type(order) is NewOrder
-        and type(order.quantity) is type(order.price) is type(order.slot_start) is int
-        and (order.source is None or type(order.source) is str)
-    )
-
-
-class _blamed:  # noqa: N801 - reads as a verb
-    """Turn what goes wrong in a participant's code into an error that names it.
-
-    Args:
-        name: the participant's.
-        when: what was going on.
-    """
-
-    __slots__ = ("_name", "_when")
-
-    def __init__(self, name: str, when: str) -> None:
-        self._name = name
-        self._when = when
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, Exception | SystemExit) and not isinstance(error, TrexError):
-            message = f"participant {self._name!r} raised {type(error).__name__}: {error} ({self._when})"
-            raise StrategyError(message) from error
 
 
 class LocalDriver:
@@ -168,7 +128,7 @@ class LocalDriver:
                 plan.rounds,
                 plan.profiles.get(participant.participant_id),
             )
-            with _blamed(participant.participant_id, f"start of episode {plan.episode}"):
+            with blamed(participant.participant_id, f"start of episode {plan.episode}"):
                 participant.start_episode(start)
         self._rounds = LocalRounds(engine, terms, self._participants, plan.start, self._default_source)
 
@@ -183,7 +143,7 @@ class LocalDriver:
     async def end(self, plan: EpisodePlan) -> None:
         """End the episode with all participants."""
         for participant in self._participants:
-            with _blamed(participant.participant_id, f"end of episode {plan.episode}"):
+            with blamed(participant.participant_id, f"end of episode {plan.episode}"):
                 participant.end_episode()
 
     def metrics(self) -> Iterator[tuple[str, str, float]]:
