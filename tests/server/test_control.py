@@ -104,6 +104,18 @@ async def test_pause_step_and_resume() -> None:
         assert place.conductor.status.round == 8
 
 
+async def test_who_resumes_goes_on_whatever_steps_were_left() -> None:
+    async with hall(rounds=6) as place, operator(place) as boss:
+        await boss.says("register")
+        await boss.says("pause")
+        for _ in range(3):
+            await boss.says("step")
+        await boss.says("resume")
+        playing = place.start()
+        everyone_joins(place)
+        await soon(playing)
+
+
 async def test_the_server_closes_though_somebody_stays() -> None:
     async def opens_and_closes() -> None:
         async with hall() as place:

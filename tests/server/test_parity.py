@@ -116,6 +116,34 @@ def test_processes_leave_the_same_ledger(shell: Shell, config: Path) -> None:
     assert far == local
 
 
+THINKER = """\
+import time
+
+from trex_market.participant import Decision, bid
+
+
+class Thinker:
+    def decide(self, view):
+        time.sleep(0.1)
+        return Decision([bid(100, 240_000, view.round.next_settle)])
+"""
+"""Thinks longer than a round waits for those who are far away."""
+
+
+def test_the_own_participants_of_a_study_may_think_as_long_as_in_process(shell: Shell, config: Path) -> None:
+    (config.parent / "thinker.py").write_text(THINKER, encoding="utf-8")
+    last = "{type: basic, bid_price: 0.10, ask_price: 0.24}"
+    text = MIXED.replace(last, '{type: "thinker:Thinker"}').replace("days: 0.25", "days: 0.125")
+    config.write_text(
+        text.replace("\nmarket:", "\nserver: {turn_timeout_s: 0.02, silence: stop}\nmarket:"),
+        encoding="utf-8",
+    )
+
+    local = ledger(shell, config, "local", "--simulation", "training")
+
+    assert ledger(shell, config, "far", "--simulation", "training", "--transport", "socketio") == local
+
+
 CROWD = """\
 from trex_market.participant import Decision, ask, bid
 

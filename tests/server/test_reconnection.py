@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.helpers import START, STEP
 from tests.server.helpers import Agent, Hall, Ledger, Wire, bid, hall, home, meter, soon
 from trex_market.core.messages import Event
 from trex_market.participant import Announcement, Turn
+from trex_market.protocol import wire
 from trex_market.server.conductor import Patience
 from trex_market.server.seats import EVENTS_KEPT
 
@@ -90,6 +92,30 @@ async def test_a_connection_that_breaks_in_every_round_changes_nothing(hops: int
     assert cuts > 6
     assert shaky.same() == smooth.same()
     assert again == turns == 6
+
+
+async def test_what_is_said_without_a_connection_is_lost_but_no_mistake() -> None:
+    async with hall(["ann"]) as place:
+        unconnected = Client(home("ann"), place.url)
+        await unconnected._emit("turn", wire.Turn(), "turn_taken")
+
+
+async def test_a_turn_that_is_on_its_way_is_not_sent_again() -> None:
+    """The answer to `join` says that a turn is awaited, but it was sent in the meantime."""
+    smooth, _, _ = await a_market(None)
+    async with hall(rounds=6, rule="MicroTE", patience=WAITING) as place:
+
+        def join_again(_turn: int) -> None:
+            with suppress(StopIteration):
+                ann._on_connect().send(None)
+
+        ann = client(Shaky(home("ann"), join_again), place.url)
+        playing = place.start()
+        place.joins(ann)
+        for name in ("bob", "cat"):
+            place.joins(client(home(name), place.url))
+        await soon(playing)
+    assert place.ledger.same() == smooth.same()
 
 
 async def test_it_breaks_over_several_episodes() -> None:

@@ -9,6 +9,7 @@ import msgspec
 from tests.helpers import START, STEP
 from tests.server.helpers import Agent, Hall, bid, hall, meter, soon
 from trex_market.protocol import wire
+from trex_market.server.seats import EVENTS_KEPT
 
 TERMS = {"market_id": "m", "step": STEP, "close_steps": 2, "timezone": "UTC"}
 
@@ -166,6 +167,21 @@ async def test_between_episodes_requests_are_out_of_phase_and_change_nothing() -
         assert await ann.says("subscribe", {"trades": True}) == {"ok": True}
 
 
+async def test_between_rounds_a_turn_changes_nothing() -> None:
+    async with hall(["ann"], rounds=1) as place, Agent(place.url, "ann") as ann:
+        place.conductor.pause()
+        playing = place.start()
+        await ann.hears("start_episode")
+        assert await ann.is_refused("turn", {"orders": [bid(side="bid")]}) == "wrong_phase"
+        assert await ann.is_refused("end_turn") == "wrong_phase"
+        assert await ann.is_refused("meter_data", meter()) == "bad_slot"
+        assert (await ann.says("bid", bid()))["order_id"] == "ann-1"  # this is allowed before the first round
+        place.conductor.resume()
+        await ann.hears("start_round")
+        await ann.says("end_turn")
+        await soon(playing)
+
+
 async def test_a_turn_of_a_round_that_is_over_does_not_end_another() -> None:
     async with hall(["ann", "bob"], rounds=3) as place:
         async with Agent(place.url, "ann") as ann, Agent(place.url, "bob") as bob:
@@ -261,6 +277,21 @@ async def test_who_comes_back_is_told_what_it_missed() -> None:
             async with Agent(place.url, "ann", last_event=0) as ann:
                 events = [event for _, event, _ in ann.joined["missed"]]
                 assert events == ["start_episode", "start_round", "start_round"]
+
+
+async def test_who_comes_late_is_told_how_the_episode_began_and_what_is_kept_of_it() -> None:
+    rounds = EVENTS_KEPT + 5
+    async with hall(["ann"], rounds=rounds) as place:
+        async with Agent(place.url, "ann") as ann:
+            place.start()
+            for _ in range(rounds - 1):
+                await ann.hears("start_round")
+                await ann.says("end_turn")
+            await ann.hears("start_round")
+        async with Agent(place.url, "ann", last_event=0) as ann:
+            numbers = [number for number, _, _ in ann.joined["missed"]]
+            assert numbers == [1, *range(rounds + 2 - EVENTS_KEPT, rounds + 2)]
+            assert ann.joined["missed"][0][1] == "start_episode"
 
 
 async def test_message_pack_in_both_directions() -> None:

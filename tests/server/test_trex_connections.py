@@ -91,7 +91,8 @@ async def broken(cuts: set[int]) -> tuple[Hall, TrexParticipant]:
     async with hall(["ann", "bob"], rounds=9) as place, Wire(place.url) as wire:
         ann, bob = trex("ann"), trex("bob")
 
-        def cut(time: int) -> None:
+        async def cut(time: int) -> None:
+            await soon(bob.confirmed.get())
             if time in cuts:
                 cuts.remove(time)
                 wire.cut()
@@ -133,23 +134,20 @@ async def test_who_lost_its_connection_between_episodes_is_not_waited_for_in_vai
 
 
 async def test_one_that_lags_behind_does_not_end_rounds_that_are_not_its_own() -> None:
-    patience = Patience(turn_timeout_s=0.3, join_timeout_s=20.0, silence="skip")
+    patience = Patience(turn_timeout_s=1.0, join_timeout_s=20.0, silence="skip")
     async with hall(["ann", "bob"], rounds=3, patience=patience) as place:
         async with Agent(place.url, namespace="/") as ann, Agent(place.url, "bob") as bob:
             await ann.says("join_market", {"id": "ann", "market_id": "m"})
             playing = place.start()
-            await ann.hears("start_round")
-            await bob.hears("start_round")
-            await bob.says("turn", {"meter": meter()})
-            await bob.hears("start_round")
-            await ann.sends("meter_data", meter(START, need=1))
-            assert (await ann.hears("refused"))["code"] == "bad_slot"
-            await ann.says("end_turn")
-            await bob.says("turn", {"meter": meter(START + STEP)})
-            await bob.hears("start_round")
+            for number in range(3):
+                await bob.hears("start_round")
+                if number:  # only now ann comes to what it should have done in the round before
+                    await ann.says("meter_data", meter(START + (number - 1) * STEP, need=1))
+                    assert (await ann.hears("refused"))["code"] == "bad_slot"
+                    await ann.says("end_turn")
+                await bob.says("turn", {"meter": meter(START + number * STEP)})
             await ann.says("meter_data", meter(START + 2 * STEP, need=3))
-            await ann.sends("end_turn")
-            await bob.says("turn", {"meter": meter(START + 2 * STEP)})
+            await ann.says("end_turn")
             await soon(playing)
     assert [(row.buyer_id, row.quantity) for row in place.ledger.transactions] == [("ann", 3)]
 
@@ -164,7 +162,8 @@ async def test_the_next_episode_waits_until_all_are_ready() -> None:
                 await agent.says("end_turn")
             await ann.hears("end_generation")
             await bob.hears("end_episode")
-            assert (await bob.says("subscribe", {}))["ok"]
+            for _ in range(50):
+                assert (await bob.says("subscribe", {}))["ok"]
             assert bob.has_heard() == []
             await ann.sends("participant_ready", {"ann": True})
             for agent in (ann, bob):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,10 @@ class TrexLedger:
     extra: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
+async def _nothing(_time: int) -> None:
+    pass
+
+
 class TrexParticipant:
     """A participant of TREX-Core 3.7.5.
 
@@ -75,9 +79,10 @@ class TrexParticipant:
         self.meters: list[dict[str, Any]] = []
         self.joins = 0
         self.tries: asyncio.Queue[int] = asyncio.Queue()
+        self.confirmed: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.joined = asyncio.Event()
         self.left = asyncio.Event()
-        self.before_end_turn: Callable[[int], None] = lambda _time: None
+        self.before_end_turn: Callable[[int], Awaitable[None]] = _nothing
         self.before_ready: Callable[[int], None] = lambda _generation: None
         self._join_wait_s, self._ping_wait_s, self._leave_wait_s = join_wait_s, ping_wait_s, leave_wait_s
         self._market_connected = False
@@ -188,7 +193,7 @@ class TrexParticipant:
         elif residual < 0:
             await self._order("ask", -residual, self.trader.ask_price, slot, source="solar")
         await self._meter(message)
-        self.before_end_turn(message["time"])
+        await self.before_end_turn(message["time"])
         await self._sends("end_turn")
 
     async def _order(self, event: str, quantity: int, price: float, slot: list[int], **others: str) -> None:
@@ -229,6 +234,7 @@ class TrexParticipant:
 
     async def _bid_success(self, message: dict[str, Any]) -> None:
         self.log.append(("bid_success", message))
+        self.confirmed.put_nowait(message)
         self.ledgers[-1].orders[message["uuid"]] = message
 
     async def _ask_success(self, message: dict[str, Any]) -> None:
