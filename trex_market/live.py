@@ -7,7 +7,7 @@ market.db      the database (unless another one is named)
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,6 @@ import msgspec
 from trex_market import __version__
 from trex_market.build import Study
 from trex_market.core.errors import SimulationStoppedError
-from trex_market.core.messages import Event
 from trex_market.engine import Outbox
 from trex_market.journal import Journal
 from trex_market.run import DATABASE_FILE
@@ -76,15 +75,20 @@ class LiveMarket:
             engine, past = recovered_engine(journal, terms, names, now)
             await journal.synced()
             async with await Database.open(self._url) as database:
-                writer = await self._writer(database, past)
+                run_id = await self._run_id(database)
+                writer = Writer(database, run_id, self._study.config.market.id, on_trouble=self._say)
+                writer.hear(past)
                 server = MarketServer(terms, names, self._settings, WallPace(self._clock, journal))
                 server.desk.engine = engine
-                await self._serve(server, journal, engine.listen(), writer)
+                try:
+                    await self._serve(server, journal, engine.listen(), writer)
+                finally:
+                    await database.finish_run(run_id, "interrupted", int(time.time()))
         finally:
             await journal.close()
 
-    async def _writer(self, database: Database, past: Sequence[Event]) -> Writer:
-        """Go on recording where the database stands; what it has of the past does not change."""
+    async def _run_id(self, database: Database) -> str:
+        """Return the run that is gone on with, or a new one; what it has recorded of the past does not change."""
         config = self._study.config
         run_id = f"{REALTIME}-{config.market.id}"
         if not await database.resume_run(run_id):
@@ -100,12 +104,8 @@ class LiveMarket:
                 version=__version__,
                 started_at=int(time.time()),
             )
-            run_id = await database.start_run(record)
-        writer = Writer(database, run_id, config.market.id, on_trouble=self._say)
-        self._run_id = run_id
-        self._database = database
-        writer.hear(past)
-        return writer
+            return await database.start_run(record)
+        return run_id
 
     async def _serve(self, server: MarketServer, journal: Journal, outbox: Outbox, writer: Writer) -> None:
         async def record() -> None:
@@ -128,4 +128,3 @@ class LiveMarket:
             await journal.synced()
             writer.hear(outbox.take())
             await writer.close()
-            await self._database.finish_run(self._run_id, "interrupted", int(time.time()))

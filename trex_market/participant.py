@@ -22,6 +22,7 @@ from trex_market.core.messages import (
     Contract,
     Event,
     MeterReading,
+    OpenMarket,
     Order,
     RoundStarted,
     Side,
@@ -43,6 +44,11 @@ class MarketInfo(msgspec.Struct, frozen=True):
     step: int
     close_steps: int
     timezone: str
+
+    @classmethod
+    def of(cls, terms: OpenMarket) -> MarketInfo:
+        """Return what a participant must know of a market's terms."""
+        return cls(terms.market_id, terms.step, terms.close_steps, terms.timezone)
 
 
 class Series(Protocol):

@@ -63,6 +63,11 @@ def deemed_reading(
     return MeterReading(slot_start, slot_end, generation, {OTHER: {EXTERNAL: need}})
 
 
+def external_need(reading: MeterReading) -> int:
+    """Return what a participant took from outside, in Wh."""
+    return sum([sources.get(EXTERNAL, 0) for sources in reading.consumption.values()])
+
+
 def deliver(
     contracts: Sequence[Contract],
     readings: Mapping[str, MeterReading],
@@ -96,10 +101,7 @@ class _Ledger:
         self, readings: Mapping[str, MeterReading], slot: tuple[int, int], estimated: Collection[str]
     ) -> None:
         self.generation = {name: dict(reading.generation) for name, reading in readings.items()}
-        self.need = {
-            name: sum([sources.get(EXTERNAL, 0) for sources in reading.consumption.values()])
-            for name, reading in readings.items()
-        }
+        self.need = {name: external_need(reading) for name, reading in readings.items()}
         self.rows: list[Transaction] = []
         self._start, self._end = slot
         self._estimated = estimated

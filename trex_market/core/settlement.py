@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from trex_market.core.delivery import DeliveryTerms, deemed_reading, deliver
+from trex_market.core.delivery import DeliveryTerms, deemed_reading, deliver, external_need
 from trex_market.core.errors import RefusalCode
 from trex_market.core.messages import (
     EXTERNAL,
@@ -113,7 +113,7 @@ class Settlement:
         start = meter.slot_start
         accepted: Event = MeterAccepted(participant_id, meter)
         if self._realtime:
-            self._needs.note(participant_id, start, _need(meter))
+            self._needs.note(participant_id, start, external_need(meter))
         slot = self._delivered.get(start)
         if slot is None:
             self._slot(start).readings[participant_id] = meter
@@ -165,7 +165,7 @@ class Settlement:
     def _close(self, slot: _Slot) -> Iterator[Event]:
         """Correct a slot for those who stayed silent to the end of the window."""
         for participant_id, deemed in slot.deemed.items():
-            need = max(_need(deemed), self._needs.highest(participant_id, slot.start))
+            need = max(external_need(deemed), self._needs.highest(participant_id, slot.start))
             slot.deemed[participant_id] = MeterReading(slot.start, slot.end, {}, {OTHER: {EXTERNAL: need}})
         return self._correct(slot)
 
@@ -261,10 +261,6 @@ def _content(row: Transaction) -> tuple[object, ...]:
         row.fee_ask,
         row.fee_bid,
     )
-
-
-def _need(meter: MeterReading) -> int:
-    return sum(sources.get(EXTERNAL, 0) for sources in meter.consumption.values())
 
 
 def _amount_refusal(meter: MeterReading) -> Refusal | None:

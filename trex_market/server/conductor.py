@@ -18,22 +18,20 @@ import msgspec
 
 from trex_market.core.errors import ParticipantError, SimulationStoppedError
 from trex_market.core.messages import (
-    Contract,
     EndRound,
     EndTurn,
     Join,
     OpenMarket,
-    RoundStarted,
     StartRound,
     Transaction,
 )
 from trex_market.engine import Engine
 from trex_market.participant import MarketInfo, Series
 from trex_market.protocol import wire
-from trex_market.protocol.answers import RoundSketch, market_terms
+from trex_market.protocol.answers import market_terms
 from trex_market.rounds import EpisodePlan, announced, delivered_by_party
+from trex_market.server.announcing import announce
 from trex_market.server.desk import Desk
-from trex_market.server.market_data import market_data
 
 Silence = Literal["wait", "skip", "stop"]
 StatusListener = Callable[[wire.Status], Awaitable[None]]
@@ -112,8 +110,7 @@ class Conductor:
         self._delivered = {}
         self._state = "running" if self._go.is_set() else "paused"
         self._speed = (monotonic(), 0)
-        terms = self._terms
-        market = market_terms(MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone))
+        market = market_terms(MarketInfo.of(self._terms))
         for seat in self._seats:
             seat.begin_episode()
             profile = plan.profiles.get(seat.participant_id) if seat.wants_profile else None
@@ -190,7 +187,7 @@ class Conductor:
         events = engine.submit(StartRound(time, step))
         round, contracts = announced(events)
         self._time = time
-        await self._announce(engine, round, contracts)
+        await announce(engine, self._seats, round, contracts, self._delivered)
         self._skip_absent(engine)
         await self._turns(engine)
         self._count_silent()
@@ -198,26 +195,6 @@ class Conductor:
         self._round += 1
         if monotonic() - self._told > STATUS_PERIOD_S:
             await self._tell_status()
-
-    async def _announce(
-        self, engine: Engine, round: RoundStarted, contracts: Mapping[str, Sequence[Contract]]
-    ) -> None:
-        sketch = RoundSketch(round, self._terms.timezone)
-        data: dict[tuple[bool, bool], wire.MarketData] = {}
-        for seat in self._seats:
-            name = seat.participant_id
-            own = contracts.get(name, ())
-            if own:
-                seat.contracts[round.last_settle] = list(own)
-            seat.contracts.pop(round.time - round.step, None)
-            seat.metrics = {}
-            message = sketch.to(seat.next_event(), own, self._delivered.get(name, ()))
-            await seat.send("start_round", message)
-            if seat.trades or seat.depth:
-                wanted = (seat.trades, seat.depth)
-                if wanted not in data:
-                    data[wanted] = market_data(engine, round, contracts, trades=seat.trades, depth=seat.depth)
-                await seat.send("market_data", data[wanted])
 
     def _skip_absent(self, engine: Engine) -> None:
         """End the turns of those who are known to be away, so that the round does not wait for them."""
@@ -260,10 +237,7 @@ class Conductor:
 
     def _count_silent(self) -> None:
         """Count those who have not answered the round until its end."""
-        for seat in self._seats:
-            if seat.round is not None:
-                seat.silent_rounds += 1
-                self._silent += 1
+        self._silent += sum(seat.round is not None for seat in self._seats)
 
     def metrics(self) -> Iterator[tuple[str, str, float]]:
         """Return what participants measured in the last round: id, name, value."""

@@ -136,11 +136,10 @@ class Desk:
         await self.seats.take(seat, connection)
         orders = [] if self.engine is None else self.engine.market.open_orders(seat.participant_id)
         terms = self.terms
-        market = MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone)
         return wire.Joined(
             version=wire.VERSION,
             server_time=time.time(),
-            market=market_terms(market),
+            market=market_terms(MarketInfo.of(terms)),
             round=seat.round,
             open_orders=[open_order(order, terms.step) for order in orders],
             contracts=[contract_message(one) for slot in seat.contracts.values() for one in slot],

@@ -29,11 +29,12 @@ def terminal_keys(controls: Mapping[str, Callable[[], None]], say: Callable[[str
             if key in keys:
                 keys[key]()
 
-    say("keys: " + ", ".join(f"{'q' if word == 'stop' else word[0]} {word}" for word in controls))
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin.fileno())
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin.fileno(), pressed)
+    # Not before: setting the terminal throws away what was typed until then.
+    say("keys: " + ", ".join(f"{'q' if word == 'stop' else word[0]} {word}" for word in controls))
     try:
         yield
     finally:

@@ -27,8 +27,9 @@ from trex_market.engine import Engine, replay
 from trex_market.journal import Journal
 from trex_market.participant import MarketInfo
 from trex_market.protocol import wire
-from trex_market.protocol.answers import RoundSketch, market_terms
+from trex_market.protocol.answers import market_terms
 from trex_market.rounds import announced, delivered_by_party
+from trex_market.server.announcing import announce
 from trex_market.server.clock import Clock
 from trex_market.server.desk import Desk
 
@@ -178,20 +179,13 @@ class RealtimeConductor:
         round, contracts = announced(events)
         transactions: dict[str, list[Transaction]] = delivered_by_party(self._fresh)
         self._fresh = []
-        sketch = RoundSketch(round, self._terms.timezone)
         for seat in self._desk.seats:
-            name = seat.participant_id
             if not seat.last_event:
                 await seat.send("start_episode", self._episode(seat.next_event(), round.time))
-            own = contracts.get(name, ())
-            if own:
-                seat.contracts[round.last_settle] = list(own)
-            seat.contracts.pop(round.time - round.step, None)
-            await seat.send("start_round", sketch.to(seat.next_event(), own, transactions.get(name, ())))
+        await announce(self._engine, self._desk.seats, round, contracts, transactions)
 
     def _episode(self, event: int, start: int) -> wire.EpisodeMessage:
-        terms = self._terms
-        info = MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone)
+        info = MarketInfo.of(self._terms)
         return wire.EpisodeMessage(
             event=event, episode=0, simulation=REALTIME, market=market_terms(info), start=start, rounds=None
         )

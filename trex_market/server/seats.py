@@ -59,7 +59,6 @@ class Seat:
         """Its last reading was of a round that is over: it lags behind, and what it ends is not this round."""
         self.metered: int | None = None
         """Start of the slot of its last reading that was taken."""
-        self.silent_rounds = 0
         self.metrics: dict[str, float] = {}
         self.ready = asyncio.Event()
         """Whether the next episode may start."""

@@ -117,7 +117,7 @@ class LocalDriver:
     async def begin(self, plan: EpisodePlan, engine: Engine) -> None:
         """Open the market in a new engine, and begin an episode with all participants."""
         terms = self._terms
-        market = MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone)
+        market = MarketInfo.of(terms)
         for participant in self._participants:
             start = EpisodeStart(
                 plan.episode,
