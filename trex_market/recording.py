@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from trex_market.analysis.totals import PartyTotals, Totals
 from trex_market.core.messages import Corrected, Delivered, Event, MeterAccepted
 from trex_market.core.units import dollars_from_money
 from trex_market.simulation.run import Recorder
 from trex_market.storage.database import Database
 from trex_market.storage.writer import Recorded, Writer
+from trex_market.totals import PartyTotals, Totals
 
 Level = Literal["full", "participant", "none"]
 

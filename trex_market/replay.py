@@ -12,7 +12,6 @@ import msgspec
 
 from trex_market import __version__
 from trex_market.analysis.summary import Summary, summarise
-from trex_market.analysis.totals import Totals
 from trex_market.core.messages import (
     Contract,
     Contracted,
@@ -29,6 +28,7 @@ from trex_market.run import DATABASE_FILE, new_directory
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord, RunStatus
 from trex_market.storage.writer import Writer
+from trex_market.totals import Totals
 
 LINES_PER_WRITE = 1000
 

@@ -9,7 +9,6 @@ import msgspec
 
 from trex_market.analysis.report import write_report
 from trex_market.analysis.summary import Summary, summarise
-from trex_market.analysis.totals import Totals
 from trex_market.build import BASELINE
 from trex_market.core.errors import InputError
 from trex_market.core.messages import Delivered, MeterAccepted
@@ -17,6 +16,7 @@ from trex_market.run import DATABASE_FILE, REPORT_FILE, RUN_FILE, RunFile
 from trex_market.storage import reader
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord
+from trex_market.totals import Totals
 
 
 async def report_directory(directory: Path, database_url: str | None = None) -> tuple[Summary, Path]:

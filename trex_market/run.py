@@ -21,7 +21,6 @@ import msgspec
 from trex_market import __version__
 from trex_market.analysis.report import write_report
 from trex_market.analysis.summary import Summary, summarise
-from trex_market.analysis.totals import Totals
 from trex_market.build import BASELINE, Study
 from trex_market.config import dump_yaml
 from trex_market.core.errors import InputError, SimulationStoppedError
@@ -30,6 +29,7 @@ from trex_market.rounds import EpisodePlan
 from trex_market.simulation.run import Driver, Recorder, play_episode
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord, RunStatus
+from trex_market.totals import Totals
 
 CONFIG_FILE = "config.yaml"
 DATABASE_FILE = "market.db"

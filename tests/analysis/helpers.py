@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.helpers import START, STEP
-from trex_market.analysis.totals import Totals
 from trex_market.core.messages import Delivered, Event, MeterAccepted, MeterReading, Transaction
+from trex_market.totals import Totals
 
 MILLION = 1_000_000
 

@@ -7,7 +7,7 @@ import pytest
 from tests.analysis.helpers import NET_BILLING, totals
 from trex_market.analysis.summary import summarise
 from trex_market.analysis.table import figure_rows, participant_rows
-from trex_market.analysis.totals import Totals
+from trex_market.totals import Totals
 
 
 def test_figures_worked_out_by_hand() -> None:

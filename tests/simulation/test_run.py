@@ -10,11 +10,11 @@ import pytest
 
 from tests.helpers import slot
 from tests.simulation.helpers import Memory, Scripted, driver, plan
-from trex_market.analysis.totals import Totals
 from trex_market.core.errors import StrategyError
 from trex_market.core.messages import Delivered, MarketOpened, RoundStarted
 from trex_market.participant import Announcement, Turn
 from trex_market.simulation.run import ROUNDS_PER_BREATH, play_episode
+from trex_market.totals import Totals
 
 
 @pytest.mark.parametrize("rounds", [1, ROUNDS_PER_BREATH, 2 * ROUNDS_PER_BREATH + 3])

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from trex_market.analysis.totals import PartyTotals, Totals
 from trex_market.core.units import MICRO, NANO
+from trex_market.totals import PartyTotals, Totals
 
 WH_PER_KWH = 1000
 

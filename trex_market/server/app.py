@@ -79,9 +79,10 @@ class MarketServer:
             terms, Seats(participant_ids), doorkeeper, settings.limits, settings.default_source, pace
         )
         self._sockets = Sockets(self.desk, doorkeeper, settings.trex_database)
-        application = web.Application()
-        self._sockets.server.attach(application)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSING_S)
+        self.application = web.Application()
+        """What else is served over HTTP is added to it before the server listens."""
+        self._sockets.server.attach(self.application)
+        self._runner = web.AppRunner(self.application, access_log=None, shutdown_timeout=CLOSING_S)
         self.url = ""
 
     async def tell_status(self, status: wire.Status) -> None:

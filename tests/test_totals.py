@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.analysis.helpers import LEDGER, MILLION, NET_BILLING, events, row, totals
 from tests.helpers import START, lively_commands
-from trex_market.analysis.totals import Totals
 from trex_market.core.market import Market
 from trex_market.core.messages import Delivered
+from trex_market.totals import Totals
 
 
 def test_a_ledger_worked_out_by_hand() -> None:
