@@ -13,17 +13,25 @@ from operator import attrgetter
 
 from trex_market.core.lots import lot
 from trex_market.core.messages import Order
+from trex_market.core.state import BookState
 
 _price = attrgetter("price")
 
 
 class Book:
-    """Open orders, and the ids that were ever used by an accepted one."""
+    """Open orders, and the ids that accepted ones have used.
 
-    def __init__(self) -> None:
+    Args:
+        remembers: whether ids are kept for good, or only until the gate of their slot closes. On the wall
+            clock, where the market makes ids that do not repeat, it would fill the memory for nothing.
+    """
+
+    def __init__(self, *, remembers: bool = True) -> None:
+        self._remembers = remembers
         self._slots: dict[int, dict[str, Order]] = {}
         self._open: dict[str, Order] = {}
-        self._used: set[str] = set()
+        self._used: dict[str, int] = {}
+        """Order id -> its slot."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -31,17 +39,18 @@ class Book:
     def add(self, order: Order) -> None:
         """Put an order into its slot; with an id that is open already, the new one replaces the old."""
         order_id = order.order_id
-        self._used.add(order_id)
+        self._used[order_id] = order.slot_start
+        self._open.pop(order_id, None)  # a replaced order goes to the end
         self._open[order_id] = order
         slot = self._slots.get(order.slot_start)
         if slot is None:
             slot = self._slots[order.slot_start] = {}
         else:
-            slot.pop(order_id, None)  # a replaced order goes to the end
+            slot.pop(order_id, None)
         slot[order_id] = order
 
     def was_used(self, order_id: str) -> bool:
-        """Tell whether an accepted order ever had this id."""
+        """Tell whether an accepted order had this id."""
         return order_id in self._used
 
     def find(self, order_id: str) -> Order | None:
@@ -70,7 +79,19 @@ class Book:
         """Take all orders of a slot out, and drop those of earlier slots: their gates are closed too."""
         for earlier in [start for start in self._slots if start < slot_start]:
             self._forget(self._slots.pop(earlier))
+        if not self._remembers:
+            self._used = {name: start for name, start in self._used.items() if start > slot_start}
         return self._forget(self._slots.pop(slot_start, {}))
+
+    def state(self) -> BookState:
+        """Return all that is known."""
+        return BookState(list(self._open.values()), dict(self._used))
+
+    def restore(self, state: BookState) -> None:
+        """Go on from a state."""
+        for order in state.orders:
+            self.add(order)
+        self._used = dict(state.used)
 
     def _forget(self, orders: dict[str, Order]) -> list[Order]:
         for order_id in orders:

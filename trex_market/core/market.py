@@ -11,9 +11,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from trex_market.core.book import Book, by_priority
+from trex_market.core.admission import Admission, Refusal
+from trex_market.core.book import Book
 from trex_market.core.clearing import Rule, RuleOptions, make_rule
-from trex_market.core.errors import InputError, PhaseError, RefusalCode, unknown_name
+from trex_market.core.clearing.slot import clear_slot, pools_of
+from trex_market.core.errors import InputError, PhaseError, RefusalCode
 from trex_market.core.messages import (
     GRID,
     AdvanceClock,
@@ -43,9 +45,10 @@ from trex_market.core.messages import (
     SubmitOrder,
     TurnsEnded,
 )
-from trex_market.core.settlement import Refusal, Settlement
+from trex_market.core.settlement import Settlement
+from trex_market.core.state import MarketState
 from trex_market.core.tariff import Tariff
-from trex_market.core.units import MAX_PRICE, MAX_QUANTITY, MICRO, dollars_from_price
+from trex_market.core.units import MICRO
 
 
 class Phase(StrEnum):
@@ -70,9 +73,6 @@ ALLOWED: dict[Phase, frozenset[type]] = {
 RESERVED = frozenset({"", GRID, "operator"})
 """Ids that no participant can have: they stand for others in the ledger."""
 
-LAST_MOMENT = 253_402_300_799
-"""The end of the year 9999, UNIX seconds: no slot starts later."""
-
 
 class Market:
     """A market, closed until it is told `OpenMarket`."""
@@ -95,6 +95,10 @@ class Market:
     def open_orders(self, participant_id: str) -> list[Order]:
         """Return a participant's open orders, in order of submission."""
         return self._book.open_orders(participant_id)
+
+    def contracts_of(self, participant_id: str) -> list[Contract]:
+        """Return a participant's contracts for slots that are not delivered yet, in order of slots."""
+        return self._settlement.contracts_of(participant_id)
 
     @property
     def acting(self) -> frozenset[str]:
@@ -149,6 +153,35 @@ class Market:
             case _:
                 assert_never(command)
 
+    # ------------------------------------------------------------ state
+
+    def state(self) -> MarketState:
+        """Return all that the market knows, to go on from there at another time."""
+        return MarketState(
+            terms=self.terms,
+            phase=self.phase.value,
+            current=self.current,
+            members=sorted(self._members),
+            acting=sorted(self._acting),
+            sequence=self._sequence,
+            book=self._book.state(),
+            settlement=self._settlement.state(),
+        )
+
+    @classmethod
+    def restored(cls, state: MarketState) -> Market:
+        """Return the market that a state was taken of."""
+        market = cls()
+        market.handle(state.terms)
+        market.phase = Phase(state.phase)
+        market.current = state.current
+        market._members = set(state.members)
+        market._acting = set(state.acting)
+        market._sequence = state.sequence
+        market._book.restore(state.book)
+        market._settlement.restore(state.settlement)
+        return market
+
     # ------------------------------------------------------------ opening
 
     def _join(self, participant_id: str) -> Joined:
@@ -169,11 +202,10 @@ class Market:
         )
         self._tariff = Tariff(terms.grid, terms.timezone)
         self._settlement = Settlement(terms, self._tariff)
-        self._price_cap = MAX_PRICE if terms.price_cap is None else min(terms.price_cap, MAX_PRICE)
+        self._admission = Admission(terms)
+        self._book = Book(remembers=terms.mode == "simulation")
         self._by_source = self._rule.pools == "by_source"
-        # Dispatch sources come first, then by name; a single pool has no source of its own.
-        ordered = sorted(terms.sources, key=lambda source: (not terms.sources[source], source))
-        self._pools: list[str | None] = [*ordered] if self._by_source else [None]
+        self._pools = pools_of(self._rule, terms.sources)
         self.terms = terms
         self.phase = Phase.BETWEEN
         return [MarketOpened(terms)]
@@ -211,53 +243,15 @@ class Market:
         """
         if command.participant_id not in self._members:
             return RefusalCode.UNKNOWN_PARTICIPANT, f"{command.participant_id!r} has not joined this market"
-        refusal = self._amount_refusal(command.quantity, command.price)
-        if refusal:
-            return refusal
-        if source is not None and source not in self.terms.sources:
-            named = unknown_name("source", command.source or "", self.terms.sources)
-            return RefusalCode.UNKNOWN_SOURCE, named
-        refusal = self._slot_refusal(command.slot_start, command.slot_end)
-        if refusal:
-            return refusal
-        if self._book.was_used(command.order_id):
-            return RefusalCode.MALFORMED, f"the order id {command.order_id!r} was used before"
-        return None
-
-    def _amount_refusal(self, quantity: int, price: int) -> Refusal | None:
-        if type(quantity) is not int or not 0 < quantity <= MAX_QUANTITY:
-            found = f"the quantity must be a whole number from 1 to {MAX_QUANTITY} Wh, found {quantity}"
-            return RefusalCode.BAD_QUANTITY, found
-        if type(price) is not int or not self.terms.price_floor <= price <= self._price_cap:
-            low, high = dollars_from_price(self.terms.price_floor), dollars_from_price(self._price_cap)
-            return (
-                RefusalCode.BAD_PRICE,
-                f"the price must be {low:g} to {high:g} $/kWh, found {dollars_from_price(price):g}",
-            )
-        return None
-
-    def _slot_refusal(self, start: int, end: int) -> Refusal | None:
-        step = self.terms.step
-        if type(start) is not int or end - start != step or start % step or start > LAST_MOMENT:
-            return (
-                RefusalCode.BAD_SLOT,
-                f"({start}, {end}) is not a slot of {step} s that starts at a multiple of it",
-            )
-        if self.current is None:
-            return None
-        next_settle = self.current + step * self.terms.close_steps
-        if start < next_settle:
-            return (
-                RefusalCode.GATE_CLOSED,
-                f"the gate of slot {start} is closed; the next slot is {next_settle}",
-            )
-        horizon = self.terms.horizon_steps
-        if horizon is not None and start > self.current + step * horizon:
-            return (
-                RefusalCode.BEYOND_HORIZON,
-                f"slot {start} is more than {horizon} steps after the current one, {self.current}",
-            )
-        return None
+        admission = self._admission
+        refusal = (
+            admission.amount_refusal(command.quantity, command.price)
+            or (None if source is None else admission.source_refusal(source))
+            or admission.slot_refusal(command.slot_start, command.slot_end, self.current)
+        )
+        if refusal is None and self._book.was_used(command.order_id):
+            refusal = RefusalCode.MALFORMED, f"the order id {command.order_id!r} was used before"
+        return refusal
 
     def _cancel(self, command: CancelOrder) -> Event:
         order = self._book.find(command.order_id)
@@ -269,7 +263,7 @@ class Market:
         old = self._book.find(command.order_id)
         if old is None or old.participant_id != command.participant_id:
             return self._no_such_order(command)
-        refusal = self._amount_refusal(command.quantity, command.price)
+        refusal = self._admission.amount_refusal(command.quantity, command.price)
         if refusal:
             return ChangeRejected(command.order_id, command.participant_id, *refusal)
         self._sequence += 1
@@ -319,54 +313,21 @@ class Market:
         self._acting = set(self._members)
         last_settle = time + step * (self.terms.close_steps - 1)
         next_settle = last_settle + step
-        events.append(self._clear(last_settle))
+        events.append(self._clear(last_settle, time + step))
         prices, next_prices = self._tariff.at(time), self._tariff.at(next_settle)
         events.append(RoundStarted(time, step, last_settle, next_settle, *prices, *next_prices))
         self.phase = Phase.ROUND
         return events
 
-    def _clear(self, slot_start: int) -> Contracted:
+    def _clear(self, slot_start: int, round_end: int) -> Contracted:
         """Close a slot's gate and turn its orders into contracts."""
         orders = self._book.close(slot_start)
-        contracts: list[Contract] = []
+        contracts: tuple[Contract, ...] = ()
         if orders:
-            bids, asks = by_priority(orders, slot_start)
-            for pool in self._pools:
-                self._clear_pool(contracts, slot_start, *self._in_pool(pool, bids, asks))
-        self._settlement.add_contracts(slot_start, tuple(contracts))
-        return Contracted(slot_start, tuple(contracts))
-
-    @staticmethod
-    def _in_pool(pool: str | None, bids: list[Order], asks: list[Order]) -> tuple[list[Order], list[Order]]:
-        if pool is None:
-            return bids, asks
-        return [bid for bid in bids if bid.source == pool], [ask for ask in asks if ask.source == pool]
-
-    def _clear_pool(
-        self, contracts: list[Contract], slot_start: int, bids: list[Order], asks: list[Order]
-    ) -> None:
-        if not bids or not asks:
-            return
-        assert self.current is not None
-        step = self.terms.step
-        for match in self._rule.match(bids, asks):
-            bid, ask = match.bid, match.ask
-            contracts.append(
-                Contract(
-                    f"c{slot_start}-{len(contracts):05d}",
-                    slot_start,
-                    slot_start + step,
-                    ask.participant_id,
-                    bid.participant_id,
-                    ask.source or "",
-                    match.quantity,
-                    match.price_sell,
-                    match.price_buy,
-                    bid.order_id,
-                    ask.order_id,
-                    self.current + step,
-                )
-            )
+            slot = (slot_start, slot_start + self.terms.step)
+            contracts = clear_slot(self._rule, self._pools, orders, slot, round_end)
+        self._settlement.add_contracts(slot_start, contracts)
+        return Contracted(slot_start, contracts)
 
     def _end_turn(self, participant_id: str) -> list[Event]:
         if participant_id not in self._acting:

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from trex_market.core.admission import Refusal
 from trex_market.core.delivery import DeliveryTerms, deemed_reading, deliver, external_need
 from trex_market.core.errors import RefusalCode
 from trex_market.core.messages import (
@@ -32,14 +33,13 @@ from trex_market.core.messages import (
     OpenMarket,
     Transaction,
 )
+from trex_market.core.state import Needs, SettlementState, SlotState
 from trex_market.core.tariff import Tariff
 from trex_market.core.units import MAX_QUANTITY
 
 DAY = 86_400
 MEMORY_DAYS = 28
 """How long needs are remembered for those whose meters stay silent."""
-
-Refusal = tuple[RefusalCode, str]
 
 
 class Settlement:
@@ -63,6 +63,31 @@ class Settlement:
     def add_contracts(self, slot_start: int, contracts: tuple[Contract, ...]) -> None:
         """Keep what a slot's clearing made."""
         self._slot(slot_start).contracts = contracts
+
+    def contracts_of(self, participant_id: str) -> list[Contract]:
+        """Return a participant's contracts for slots that are not delivered yet, in order of slots."""
+        return [
+            contract
+            for start in sorted(self._due)
+            for contract in self._due[start].contracts
+            if participant_id in (contract.seller_id, contract.buyer_id)
+        ]
+
+    def state(self) -> SettlementState:
+        """Return all that is known."""
+        return SettlementState(
+            due=[slot.state() for slot in self._due.values()],
+            delivered=[slot.state() for slot in self._delivered.values()],
+            delivered_until=self._delivered_until,
+            needs=self._needs.state(),
+        )
+
+    def restore(self, state: SettlementState) -> None:
+        """Go on from a state."""
+        self._due = {one.start: _Slot.restored(one) for one in state.due}
+        self._delivered = {one.start: _Slot.restored(one) for one in state.delivered}
+        self._delivered_until = state.delivered_until
+        self._needs.restore(state.needs)
 
     def _slot(self, slot_start: int) -> _Slot:
         slot = self._due.get(slot_start)
@@ -210,6 +235,29 @@ class _Slot:
         self.rows: list[Transaction] = []
         self.numbered = 0
 
+    @classmethod
+    def restored(cls, state: SlotState) -> _Slot:
+        """Return the slot that a state was taken of."""
+        slot = cls(state.start, state.end)
+        slot.contracts = state.contracts
+        slot.readings = dict(state.readings)
+        slot.deemed = dict(state.deemed)
+        slot.rows = list(state.rows)
+        slot.numbered = state.numbered
+        return slot
+
+    def state(self) -> SlotState:
+        """Return all that is known of it."""
+        return SlotState(
+            self.start,
+            self.end,
+            self.contracts,
+            dict(self.readings),
+            dict(self.deemed),
+            list(self.rows),
+            self.numbered,
+        )
+
     def parties(self) -> set[str]:
         """Return who has a contract."""
         sellers = {contract.seller_id for contract in self.contracts}
@@ -227,7 +275,7 @@ class _Needs:
 
     def __init__(self, timezone: str) -> None:
         self._zone = ZoneInfo(timezone)
-        self._highest: dict[str, dict[int, dict[int, int]]] = {}
+        self._highest: Needs = {}
 
     def note(self, participant_id: str, slot_start: int, need: int) -> None:
         """Remember a need (Wh) that was metered."""
@@ -242,6 +290,18 @@ class _Needs:
         day = slot_start // DAY
         days = self._highest.get(participant_id, {}).get(self._hour(slot_start), {})
         return max((need for one, need in days.items() if day - MEMORY_DAYS <= one <= day), default=0)
+
+    def state(self) -> Needs:
+        """Return all needs."""
+        return {
+            name: {hour: dict(days) for hour, days in hours.items()} for name, hours in self._highest.items()
+        }
+
+    def restore(self, needs: Needs) -> None:
+        """Go on from these needs."""
+        self._highest = {
+            name: {hour: dict(days) for hour, days in hours.items()} for name, hours in needs.items()
+        }
 
     def _hour(self, time: int) -> int:
         return datetime.fromtimestamp(time, self._zone).hour

@@ -1,0 +1,93 @@
+"""A market that is made anew from its state answers as the one it was taken of, at any moment."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers import STEP, lively_commands
+from trex_market.core.clearing import RULES
+from trex_market.core.market import Market
+from trex_market.core.messages import (
+    AdvanceClock,
+    Command,
+    EndRound,
+    Event,
+    OrderAccepted,
+    ReportMeter,
+    StartRound,
+    SubmitOrder,
+)
+from trex_market.core.state import MarketState
+
+
+def on_the_wall_clock(seed: int, rule: str) -> list[Command]:
+    """Return a lively market whose readings come after their slots: most in time, some late, some never."""
+    chance = random.Random(seed)
+    commands: list[Command] = []
+    waiting: list[tuple[int, ReportMeter]] = []
+    for command in lively_commands(
+        seed, rule, rounds=9, mode="realtime", meter_grace_s=STEP, reconciliation_window_s=3 * STEP
+    ):
+        if isinstance(command, ReportMeter):
+            waiting.append((command.meter.slot_end + chance.choice((0, 0, STEP, 2 * STEP)), command))
+            continue
+        if isinstance(command, StartRound):
+            due = [report for time, report in waiting if time <= command.time]
+            waiting = [entry for entry in waiting if entry[0] > command.time]
+            commands += [msgspec.structs.replace(report, time=command.time) for report in due]
+            commands.append(AdvanceClock(command.time))
+        commands.append(command)
+    return commands
+
+
+def handled(market: Market, commands: list[Command]) -> list[Event]:
+    return [event for command in commands for event in market.handle(command)]
+
+
+@given(st.integers(0, 10**6), st.sampled_from(sorted(RULES)), st.floats(0, 1), st.booleans())
+@settings(max_examples=120)
+def test_a_restored_market_goes_on_as_the_first(seed: int, rule: str, part: float, realtime: bool) -> None:
+    commands = on_the_wall_clock(seed, rule) if realtime else lively_commands(seed, rule)
+    cut = 1 + int(part * (len(commands) - 1))
+    market = Market()
+    handled(market, commands[:cut])
+    written = msgspec.json.encode(market.state())
+    restored = Market.restored(msgspec.json.decode(written, type=MarketState))
+    assert msgspec.json.encode(restored.state()) == written
+    assert restored.members == market.members
+    assert restored.open_slots() == market.open_slots()
+    assert {name: restored.contracts_of(name) for name in market.members} == {
+        name: market.contracts_of(name) for name in market.members
+    }
+    assert handled(restored, commands[cut:]) == handled(market, commands[cut:])
+    assert restored.state() == market.state()
+
+
+def test_on_the_wall_clock_ids_are_forgotten_with_their_gate_and_in_a_simulation_never() -> None:
+    for mode, forgotten in (("realtime", True), ("simulation", False)):
+        market = Market()
+        commands = lively_commands(3, "MicroTE", mode=mode)
+        events = handled(market, [one for one in commands if not isinstance(one, ReportMeter)])
+        (first, *_) = [event.order for event in events if isinstance(event, OrderAccepted)]
+        known = market.state().book.used
+        assert (first.order_id in known) is not forgotten
+        assert {order.order_id for order in market.state().book.orders} <= known.keys()
+        if forgotten:
+            current = market.current
+            assert current is not None
+            assert all(start > current + STEP for start in known.values())
+
+
+def test_a_state_is_no_window_into_the_market() -> None:
+    market = Market()
+    commands = on_the_wall_clock(5, "MicroTE3B")
+    handled(market, commands[: len(commands) // 2])
+    state = market.state()
+    before = msgspec.json.encode(state)
+    handled(market, commands[len(commands) // 2 :])
+    assert any(isinstance(one, SubmitOrder | EndRound) for one in commands[len(commands) // 2 :])
+    assert msgspec.json.encode(state) == before
