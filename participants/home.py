@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import index
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from participants.devices.battery import Battery
 from participants.submetering import submeter
 from trex_market.core.errors import StrategyError
 from trex_market.core.messages import (
+    BATTERY,
     Contract,
+    Contracted,
     Event,
     Order,
     OrderAccepted,
@@ -29,6 +32,7 @@ from trex_market.participant import (
     Series,
     Strategy,
     Turn,
+    View,
 )
 
 _NONE: Mapping[str, int] = {}
@@ -48,28 +52,51 @@ class Home:
         self, participant_id: str, strategy: Strategy, *, seed: int = 0, battery: Battery | None = None
     ) -> None:
         self.participant_id = participant_id
-        self._strategy = strategy
-        self._battery = battery
-        self._seed = seed
+        self.strategy = strategy
+        self.battery = battery
+        self.seed = seed
+        self.profile: Series | None = None
         self._view = HomeView(participant_id, battery)
+
+    @staticmethod
+    def array_form() -> Any:
+        """Return what plays many homes at once; see `trex_market.population`."""
+        from participants.homes import Homes  # noqa: PLC0415 - needs the extra `fast`
+
+        return Homes
+
+    def not_in_arrays(self) -> str | None:
+        """Say why it cannot be played in arrays, in a phrase; None if it can."""
+        # What inherits a strategy or a battery decides or does otherwise.
+        if "array_form" not in vars(type(self.strategy)):
+            return f"the strategy {type(self.strategy).__name__} has no array form"
+        if self.battery is not None and type(self.battery) is not Battery:
+            return f"the storage {type(self.battery).__name__} has no array form"
+        return None
+
+    def sources(self, profile: Series | None) -> tuple[str, ...]:
+        """Return the sources of its meter readings with a profile, in their order."""
+        own = () if profile is None else tuple(profile.generation)
+        return own if self.battery is None else (*own, BATTERY)
 
     def use(self, profile: Series) -> None:
         """Take load and generation from a profile; it must cover the next episode and the slots traded in it."""
+        self.profile = profile
         self._view.use(profile)
 
     def start_episode(self, start: EpisodeStart) -> None:
         """Begin an episode: ledger empty, battery as at first."""
         if start.profile is not None:
             self.use(start.profile)
-        self._view.begin(start, Chance(self._seed + start.episode, self.participant_id))
+        self._view.begin(start, Chance(self.seed + start.episode, self.participant_id))
         self._started = False
-        if isinstance(self._strategy, EpisodicStrategy):
-            self._strategy.start_episode(start)
+        if isinstance(self.strategy, EpisodicStrategy):
+            self.strategy.start_episode(start)
 
     def end_episode(self) -> None:
         """End the episode."""
-        if isinstance(self._strategy, EpisodicStrategy):
-            self._strategy.end_episode()
+        if isinstance(self.strategy, EpisodicStrategy):
+            self.strategy.end_episode()
 
     def turn(self, announcement: Announcement) -> Turn:
         """Let the strategy decide, plan the battery, and meter the current slot.
@@ -77,41 +104,53 @@ class Home:
         Raises:
             StrategyError: if the strategy fails.
         """
-        view = self._view
-        battery = self._battery
-        now = announcement.round.time
-        if battery is not None and not self._started:
-            battery.start(now, announcement.round.step)
+        view = self.hear(announcement)
+        try:
+            decision = self.strategy.decide(view)
+        except Exception as error:
+            raise self._broken(f"raised {type(error).__name__}: {error}") from error
+        return self.act(decision)
+
+    def hear(self, announcement: Announcement) -> View:
+        """Take in what was announced, and return what there is to be decided on."""
+        if self.battery is not None and not self._started:
+            self.battery.start(announcement.round.time, announcement.round.step)
         self._started = True
-        view.update(announcement)
-        decision = self._decide(now)
+        self._view.update(announcement)
+        return self._view
+
+    def act(self, decision: Decision) -> Turn:
+        """Do what was decided on what it heard last: plan the battery, and meter the current slot.
+
+        Raises:
+            StrategyError: if that is no decision.
+        """
+        if not isinstance(decision, Decision):
+            raise self._broken(f"answered with {decision!r}, which is not a Decision")
+        view = self._view
+        now = view.round.time
         activity: int | None = None
-        if battery is not None:
-            for slot_start, energy in decision.battery.items():
-                try:
-                    battery.schedule(index(slot_start), index(energy))
-                except TypeError as error:
-                    what = f"planned {energy!r} for slot {slot_start!r}, which are not whole numbers"
-                    raise self._broken(now, what) from error
-            activity = battery.advance()
-        slot = (now, now + announcement.round.step)
+        if self.battery is not None:
+            activity = self._move(self.battery, decision)
+        elif decision.battery:
+            raise self._broken("planned a battery, but there is none")
+        slot = (now, now + view.round.step)
         reading = submeter(slot, view.generation(now), view.load(now), activity, view.sold(now))
         view.forget(now)
         return Turn(decision.orders, decision.cancel, reading)
 
-    def _decide(self, now: int) -> Decision:
-        try:
-            decision = self._strategy.decide(self._view)
-        except Exception as error:
-            raise self._broken(now, f"raised {type(error).__name__}: {error}") from error
-        if not isinstance(decision, Decision):
-            raise self._broken(now, f"answered with {decision!r}, which is not a Decision")
-        if decision.battery and self._battery is None:
-            raise self._broken(now, "planned a battery, but there is none")
-        return decision
+    def _move(self, battery: Battery, decision: Decision) -> int:
+        """Plan the battery, and let it do what is planned for the current slot."""
+        for slot_start, energy in decision.battery.items():
+            try:
+                battery.schedule(index(slot_start), index(energy))
+            except TypeError as error:
+                what = f"planned {energy!r} for slot {slot_start!r}, which are not whole numbers"
+                raise self._broken(what) from error
+        return battery.advance()
 
-    def _broken(self, now: int, what: str) -> StrategyError:
-        name = type(self._strategy).__name__
+    def _broken(self, what: str) -> StrategyError:
+        name, now = type(self.strategy).__name__, self._view.round.time
         return StrategyError(f"strategy {name} of {self.participant_id!r} {what} (round at {now})")
 
     def answered(self, answers: Sequence[Event]) -> None:
@@ -120,7 +159,7 @@ class Home:
 
     def metrics(self) -> Mapping[str, float]:
         """Return the battery's state of charge in Wh, after the current slot."""
-        return {} if self._battery is None else {"state_of_charge": self._battery.state_of_charge}
+        return {} if self.battery is None else {"state_of_charge": self.battery.state_of_charge}
 
 
 class HomeView:
@@ -128,6 +167,7 @@ class HomeView:
 
     round: RoundStarted
     market: MarketInfo
+    contracts: Sequence[Contract]
     transactions: Sequence[Transaction]
 
     def __init__(self, participant_id: str, battery: Battery | None) -> None:
@@ -137,6 +177,11 @@ class HomeView:
         self._load: Sequence[int] = ()
         self._generation: tuple[tuple[str, Sequence[int]], ...] = ()
         self._only: tuple[str, Sequence[int]] | None = None
+
+    def sources(self, profile: Series | None) -> tuple[str, ...]:
+        """Return the sources of its meter readings with a profile, in their order."""
+        own = () if profile is None else tuple(profile.generation)
+        return own if self.battery is None else (*own, BATTERY)
 
     def use(self, profile: Series) -> None:
         """Take forecasts from a profile."""
@@ -149,6 +194,7 @@ class HomeView:
     def begin(self, start: EpisodeStart, chance: Chance) -> None:
         """Forget all of the last episode."""
         self.market = start.market
+        self.contracts = ()
         self.transactions = ()
         self._zone = ZoneInfo(start.market.timezone)
         self._chance = chance
@@ -159,6 +205,7 @@ class HomeView:
     def update(self, announcement: Announcement) -> None:
         """Take in what was announced."""
         self.round = announcement.round
+        self.contracts = announcement.contracts
         self.transactions = announcement.transactions
         for contract in announcement.contracts:
             self._note_contract(contract)
@@ -175,12 +222,15 @@ class HomeView:
             sold[contract.energy_source] = sold.get(contract.energy_source, 0) + quantity
 
     def note(self, answers: Sequence[Event]) -> None:
-        """Keep own open orders."""
+        """Keep own open orders, and contracts that were made while it was away."""
         for answer in answers:
             if isinstance(answer, OrderAccepted):
                 self._open[answer.order.order_id] = answer.order
             elif isinstance(answer, OrderCancelled):
                 self._open.pop(answer.order.order_id, None)
+            elif isinstance(answer, Contracted):
+                for contract in answer.contracts:
+                    self._note_contract(contract)
 
     def forget(self, slot_start: int) -> None:
         """Drop what is known of a slot that is over."""

@@ -2,6 +2,7 @@
 
 clearing    one slot of order objects through `Market`, beside sorting the same prices
 rounds      20 homes with the `basic` strategy, nothing recorded, beside the same calls of empty functions
+acknowledgements  of orders on the wall clock, beside a bare python-socketio echo
 sockets     10 to 200 homes over Socket.IO, beside a bare python-socketio loop of the same messages
 recording   the same, all recorded to SQLite, beside a bare `executemany` of the same rows
 """
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from bench_acknowledgements import bare_delays, market_delays, sync_delay
 from bench_sockets import Tap, bare_rounds, market_rounds
 from rich.console import Console
 from rich.table import Table
@@ -175,6 +177,25 @@ def sockets() -> list[Row]:
     return rows
 
 
+def acknowledgements() -> list[Row]:
+    """Wait for the acknowledgement of orders on the wall clock, which are in the journal before."""
+    rows = []
+    for count, orders in ((1, 400), (50, 40)):
+        with tempfile.TemporaryDirectory() as folder:
+            median, slow, speed = asyncio.run(market_delays(TERMS, Path(folder), count, orders))
+            sync = sync_delay(Path(folder), 100)
+        bare_median, bare_slow, bare_speed = asyncio.run(bare_delays(count, orders))
+        rows.append(
+            (
+                f"acknowledgement, {count} at once",
+                f"p50 {1e3 * median:.2f} ms, p99 {1e3 * slow:.2f} ms",
+                f"p50 {1e3 * bare_median:.2f} ms, p99 {1e3 * bare_slow:.2f} ms",
+                f"{speed:,.0f}/s, bare {bare_speed:,.0f}/s; a bare sync: {1e3 * sync:.2f} ms",
+            )
+        )
+    return rows
+
+
 class _Keeper:
     def __init__(self) -> None:
         self.transactions: list[object] = []
@@ -203,6 +224,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "rounds": rounds,
     "recording": recording,
     "sockets": sockets,
+    "acknowledgements": acknowledgements,
 }
 
 

@@ -19,6 +19,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from trex_market.analysis.kpis import KPIS
+from trex_market.analysis.theory import THEORIES, measure
+from trex_market.analysis.theory.tables import heading, result_table
+from trex_market.analysis.twins import definitions
 from trex_market.core.book import by_priority
 from trex_market.core.clearing import make_rule
 from trex_market.core.errors import PhaseError
@@ -42,6 +46,7 @@ from trex_market.core.messages import (
 from trex_market.core.units import MICRO, NANO
 from trex_market.engine import Engine
 from trex_market.journal import read_commands
+from trex_market.learning.tables import action_table, observation_table, reward_table
 from trex_market.protocol.schema import protocol_page
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +67,9 @@ VALUES = {
     "slot_start": START + 2 * STEP,
     "slot_end": START + 3 * STEP,
     "meter": MeterReading(START, START + STEP, {}, {}),
+    "registers": (),
+    "read_at": START,
+    "expected": (),
     "time": START,
     "duration": STEP,
 }
@@ -243,6 +251,19 @@ def _each(prices: Iterable[int]) -> str:
     return ", ".join(f"{price / MICRO:g}" for price in prices)
 
 
+# ---------------------------------------------------------------- figures, and numbers of the literature
+
+
+def kpis() -> str:
+    """Show what each figure of a report is."""
+    return definitions(list(KPIS.values()))
+
+
+def theory() -> str:
+    """Show the numbers of the literature beside ours."""
+    return "\n\n".join(f"{heading(one)}\n\n{result_table(one, measure(one))}" for one in THEORIES.values())
+
+
 # ---------------------------------------------------------------- what the demo shows
 
 
@@ -264,7 +285,17 @@ def demo() -> str:
 
 # ---------------------------------------------------------------- writing
 
-SECTIONS: dict[str, Callable[[], str]] = {"phases": phases, "example": example, "books": books, "demo": demo}
+SECTIONS: dict[str, Callable[[], str]] = {
+    "observations": partial(observation_table, 2),
+    "actions": action_table,
+    "rewards": reward_table,
+    "phases": phases,
+    "example": example,
+    "books": books,
+    "kpis": kpis,
+    "theory": theory,
+    "demo": demo,
+}
 """Name of a marked section -> what makes it."""
 
 _SECTION = re.compile(r"<!-- made: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -279,7 +310,8 @@ def with_sections(text: str) -> str:
 
 def pages() -> dict[Path, Callable[[], str]]:
     """Return all pages that hold something from the code, and what makes each as it should be."""
-    sectioned = [ROOT / "README.md", DOCS / "rules.md", DOCS / "validation.md"]
+    names = ("analysis.md", "learning.md", "rules.md", "validation.md")
+    sectioned = [ROOT / "README.md", *(DOCS / name for name in names)]
     remade = {
         path: partial(lambda path: with_sections(path.read_text(encoding="utf-8")), path)
         for path in sectioned

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import sqlite3
@@ -286,38 +285,6 @@ def test_a_broken_strategy_is_a_failure_that_says_whose(
     assert "round at" in message
     assert_no_finished_run(tmp_path / "out")
     assert statuses(tmp_path / "out" / "market.db") == {"baseline 0": "finished", "training 0": "failed"}
-
-
-# ---------------------------------------------------------------- reports
-
-
-def test_a_report_is_made_anew_with_the_same_figures(shell: Shell, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    shown = shell("run", study(tmp_path), "--out", out).out
-    page = (out / "report.html").read_text()
-    (out / "report.html").unlink()
-    answer = shell("report", out)
-    assert (answer.status, answer.err) == (0, "")
-    tables = answer.out.partition("report ")[0]
-    assert tables
-    assert tables in shown
-    assert (out / "report.html").read_text() == page
-
-
-def test_a_directory_without_a_finished_run_has_no_report(shell: Shell, tmp_path: Path) -> None:
-    config = study(tmp_path)
-    for directory in (tmp_path / "nowhere", config, tmp_path):
-        assert "is not the directory of a run that has ended" in shell.refuses("report", directory)
-    out = tmp_path / "out"
-    shell("run", config, "--out", out, "--record", "none")
-    assert "its transactions were not recorded" in shell.refuses("report", out)
-    (out / "run.json").write_text('{"run_ids": ["x"], "timezone": "UTC"}')
-    assert "none of its 0 runs was finished" in shell.refuses("report", out)
-    (out / "run.json").write_text("{")
-    assert "run.json: " in shell.refuses("report", out)
-    (out / "run.json").write_text(json.dumps({"run_ids": [], "timezone": "UTC"}))
-    (out / "market.db").unlink()
-    assert "has no market.db; name the run's database with --database" in shell.refuses("report", out)
 
 
 # ---------------------------------------------------------------- processes

@@ -130,7 +130,9 @@ def test_a_price_that_is_no_number_in_json_is_a_refusal(tmp_path: Path) -> None:
 def test_readings_and_changes_with_wrong_values_are_refusals(tmp_path: Path) -> None:
     reading = {"command": "report_meter", "participant_id": "a", "time": START, "meter": 5}
     change = {**BID, "command": "replace_order", "quantity": "many"}
-    (_, first), (_, second) = read_commands(scenario(tmp_path, reading, change))
+    registers = {**reading, "command": "read_registers"}
+    (_, first), (_, second), (_, third) = read_commands(scenario(tmp_path, reading, change, registers))
     assert isinstance(first, MeterRejected)
     assert isinstance(second, ChangeRejected)
+    assert isinstance(third, MeterRejected)
     assert (first.participant_id, second.order_id, second.code) == ("a", "u1", RefusalCode.BAD_QUANTITY)

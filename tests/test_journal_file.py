@@ -13,7 +13,7 @@ from tests.helpers import lively_commands
 from trex_market.core.errors import ScenarioError, StorageError
 from trex_market.core.messages import Command, EndTurn
 from trex_market.engine import Engine, replay
-from trex_market.journal import Journal, read_commands, verify
+from trex_market.journal import BEGINNING, Journal, read_commands, verify
 
 
 async def written(path: Path, commands: list[Command]) -> Journal:
@@ -125,4 +125,4 @@ async def test_many_wait_for_one_sync(tmp_path: Path) -> None:
 
 async def test_a_journal_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be written"):
-        Journal(tmp_path / "missing" / "journal.jsonl", 0, 0)
+        Journal(tmp_path / "missing" / "journal.jsonl", BEGINNING, 0)

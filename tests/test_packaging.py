@@ -35,12 +35,17 @@ def test_code_config_and_data_travel_in_the_wheel(wheel: zipfile.ZipFile) -> Non
         "trex_market/data/semiurban/profiles.csv.gz",
         "trex_market/data/semiurban/LICENSE",
         "trex_market/cli.py",
+        "trex_market/server/static/index.html",
+        "trex_market/analysis/assets/page.css",
+        "trex_market/analysis/assets/page.js",
         "participants/__init__.py",
         "participants/home.py",
     }
     assert wheel.read("trex_market/data/demo.yaml") == (REPOSITORY / "configs" / "demo.yaml").read_bytes()
     sources = {path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("trex_market/**/*.py")}
     assert names >= sources
+    page = {path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("trex_market/server/static/*")}
+    assert names >= page
     assert not [
         name for name in names if name.startswith(("tests", "configs", "scripts")) or "__pycache__" in name
     ]

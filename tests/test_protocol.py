@@ -16,13 +16,15 @@ from trex_market.core.messages import (
     EndRound,
     Join,
     MeterReading,
+    ReadRegisters,
+    RegisterReading,
     ReplaceOrder,
     ReportMeter,
     StartRound,
     SubmitOrder,
     Transaction,
 )
-from trex_market.protocol import contract_record, parse_command, transaction_record
+from trex_market.protocol import command_record, contract_record, parse_command, transaction_record
 
 T = 1_472_976_000
 SLOT = [T + 1800, T + 2700]
@@ -46,6 +48,14 @@ METER: dict[str, Any] = {
         "generation": {"solar": 5, "SOLAR": 2},
         "consumption": {"other": {"external": 7, "Solar": 1}},
     },
+}
+REGISTERS: dict[str, Any] = {
+    "command": "read_registers",
+    "participant_id": "a",
+    "time": T + 5,
+    "read_at": T,
+    "registers": [{"name": "in", "value": 7, "measures": "Consumption", "max_power_w": 9, "modulus_wh": 10}],
+    "expected": ["in", "out"],
 }
 
 
@@ -91,6 +101,10 @@ def refusal(record: dict[str, Any]) -> RefusalCode:
             ReportMeter(
                 "a", MeterReading(T, T + 900, {"solar": 7}, {"other": {"external": 7, "solar": 1}}), T
             ),
+        ),
+        (
+            REGISTERS,
+            ReadRegisters("a", (RegisterReading("in", 7, "consumption", 9, 10),), T, T + 5, ("in", "out")),
         ),
     ],
 )
@@ -148,6 +162,30 @@ def test_a_reading_that_cannot_be_is_refused_with_its_code(change: dict[str, Any
     assert refusal({**METER, "meter": {**METER["meter"], **change}}) == code
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"value": 1.5}, RefusalCode.BAD_QUANTITY),
+        ({"value": None}, RefusalCode.BAD_QUANTITY),
+        ({"name": ""}, RefusalCode.BAD_QUANTITY),
+        ({"max_power_w": None}, RefusalCode.BAD_QUANTITY),
+        ({"modulus_wh": "0"}, RefusalCode.BAD_QUANTITY),
+    ],
+)
+def test_registers_that_cannot_be_are_refused_with_their_code(
+    change: dict[str, Any], code: RefusalCode
+) -> None:
+    (register,) = REGISTERS["registers"]
+    assert refusal({**REGISTERS, "registers": [{**register, **change}]}) == code
+    assert refusal({**REGISTERS, "registers": [register] * 65}) == code
+    assert refusal({**REGISTERS, "read_at": 10**30}) == RefusalCode.MALFORMED
+
+
+def test_registers_are_written_as_they_are_read() -> None:
+    command = parse_command(REGISTERS)
+    assert parse_command(command_record(command)) == command
+
+
 def test_a_price_below_zero_stays_below_zero() -> None:
     command = parse_command({**BID, "price": -1e-9})
     assert isinstance(command, SubmitOrder)
@@ -178,6 +216,7 @@ NAMES = st.sampled_from(
         "cancel_order",
         "replace_order",
         "report_meter",
+        "read_registers",
         "open_market",
     ]
 )
@@ -190,6 +229,10 @@ LIKELY = {
     "price": st.floats(),
     "source": st.just("solar"),
     "time_delivery": st.just(SLOT),
+    "read_at": st.just(T),
+    "registers": st.lists(
+        st.fixed_dictionaries({"name": st.just("in") | JSON, "value": st.integers() | JSON}), max_size=2
+    ),
     "meter": st.fixed_dictionaries(
         {
             "time_interval": st.just([T, T + 900]) | JSON,

@@ -81,7 +81,15 @@ def test_what_is_in_a_run_directory(shell: Shell, tmp_path: Path) -> None:
     config = study(tmp_path)
     out = ran(shell, config, tmp_path / "out")
     files = {path.name for path in out.iterdir()}
-    assert files == {"config.yaml", "market.db", "run.json", "summary.json", "report.html"}
+    assert files == {
+        "config.yaml",
+        "market.db",
+        "run.json",
+        "summary.json",
+        "report.html",
+        "report.md",
+        "report.json",
+    }
     assert statuses(out / "market.db") == {"baseline 0": "finished", "training 0": "finished"}
     run_ids = [run_id for (run_id,) in query(out / "market.db", "SELECT id FROM runs ORDER BY rowid")]
     assert json.loads((out / "run.json").read_text()) == {"run_ids": run_ids, "timezone": "UTC"}
@@ -93,7 +101,7 @@ def test_what_is_in_a_run_directory(shell: Shell, tmp_path: Path) -> None:
     ((rows,),) = query(out / "market.db", "SELECT count(*) FROM transactions WHERE run_id = ?", run_ids[1])
     assert summary["transactions"] == rows > 0
     page = (out / "report.html").read_text()
-    for title in ("Prices per slot", "Supply and demand of a slot", "Energy flows per slot", "Bills"):
+    for title in ("Prices and volume", "Supply and demand", "Energy over time", "Bills"):
         assert title in page
 
 
@@ -286,7 +294,7 @@ def test_a_row_per_day_and_figure_is_kept_at_level_participant(shell: Shell, tmp
     out = ran(shell, config, tmp_path / "out", "--record", "participant", "--simulation", "training")
     assert not (out / "report.html").exists()
     kept = rows_by_table(out / "market.db")
-    assert kept.pop("metrics") == 3 * 8
+    assert kept.pop("metrics") == 3 * 11
     assert set(kept.values()) == {0}
     sums = query(
         out / "market.db",

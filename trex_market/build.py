@@ -7,8 +7,9 @@ once; then it makes participants and episodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ from trex_market.config import Config, ParticipantConfig, load_config
 from trex_market.core.clearing import RULES, make_rule
 from trex_market.core.errors import ConfigError, InputError, MissingExtraError, TrexError, unknown_name
 from trex_market.core.messages import OpenMarket
-from trex_market.participant import Participant, Strategy
+from trex_market.participant import LearningStrategy, Participant, Strategy
 from trex_market.plugins import PARTICIPANTS, STORAGES, STRATEGIES, find, fitting_options
-from trex_market.profiles import Profile, ProfileSource, open_source
+from trex_market.profiles import Profile, ProfileSource, expanded, open_source
 from trex_market.profiles.prices import read_price_series
+from trex_market.profiles.profile import ScaledProfile
+from trex_market.profiles.repeated import repeated
 from trex_market.rounds import EpisodePlan
 from trex_market.simulation.curriculum import Curriculum
 from trex_market.storage.address import parse_address
+from trex_market.weights import Learner, WeightsFolder
 
 MAX_SHOWN = 20
 """How many problems an error shows."""
@@ -48,6 +52,7 @@ TREX_TRADER_KEYS = frozenset(
         "gae_lambda",
         "gamma",
         "kl_stop",
+        "learning",
         "learning_rate",
         "limit_actions",
         "max_train_steps",
@@ -58,23 +63,39 @@ TREX_TRADER_KEYS = frozenset(
         "warm_up",
     ]
 )
-"""What TREX-Core's configs may tell any trader; passed over by strategies that do not take it."""
+"""What any trader may be told, also by TREX-Core's configs; passed over by strategies that do not take it."""
+
+OpenProfiles = Callable[[str, Path], ProfileSource]
+"""Opens a location of load and generation data, given the folder that relative paths start from."""
+
+LIVE_SLOTS = 20_000
+"""So far ahead a participant on the wall clock is sent load and generation; more when it joins again."""
 
 
-def load_study(path: Path, overrides: Mapping[str, object] | None = None, *, remote: bool = False) -> Study:
+def load_study(
+    path: Path,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    remote: bool = False,
+    open_profiles: OpenProfiles | None = None,
+    called: Mapping[str, str] | None = None,
+) -> Study:
     """Load a config, and find and check everything that it names.
 
     Args:
         path: YAML, or JSON with comments.
         overrides: dotted key -> value that replaces the file's.
         remote: see `Study`.
+        open_profiles: likewise.
+        called: see `load_config`.
 
     Raises:
         ConfigError: all that is wrong, a line each.
         MissingExtraError: if it needs a part that is not installed.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return Study(load_config(path, given, None if remote else unknown_names), remote=remote)
+    config = load_config(path, given, None if remote else unknown_names, called)
+    return Study(config, remote=remote, open_profiles=open_profiles)
 
 
 def unknown_names(data: Mapping[str, Any], file: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -122,14 +143,24 @@ class Study:
         config: the config.
         remote: whether participants come from elsewhere; then they bring strategies of their own, and
             profiles may be theirs, too.
+        open_profiles: opens load and generation data; None for `trex_market.profiles.open_source`.
 
     Raises:
         ConfigError: all that is wrong, a line each.
         MissingExtraError: if it needs a part that is not installed.
     """
 
-    def __init__(self, config: Config, *, remote: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        remote: bool = False,
+        open_profiles: OpenProfiles | None = None,
+    ) -> None:
         self.config = config
+        self._open_profiles = open_profiles or _opened
+        self.weights: WeightsFolder | None = None
+        """Where what its strategies learn is kept."""
         self._remote = remote
         self._has_profiles = not remote or config.study.profiles_db_location is not None
         self.base = config.source.parent
@@ -141,7 +172,7 @@ class Study:
         for participant_id in config.participants:
             with self._check(f"participants.{participant_id}"):
                 make_participant(config, participant_id, BASELINE if remote else TRAINING)
-        self._profiles: dict[int, dict[str, Profile]] = {}
+        self._profiles: dict[int, dict[str, Profile | ScaledProfile]] = {}
         with self._check("study.profiles_db_location"):
             self._read_all_profiles()
         with self._check("study.output_db_location"):
@@ -168,7 +199,8 @@ class Study:
         study, market = self.config.study, self.config.market
         series = None
         if market.grid.price_file:
-            series = read_price_series(self.base / market.grid.price_file, market.grid.fee_ratio)
+            path = self.base / expanded(market.grid.price_file)
+            series = read_price_series(path, market.grid.fee_ratio, market.grid.price_scale)
             for start in study.start_times():
                 series.check_covers(start, start + study.rounds * study.time_step_size)
         periods = None if series is None else series.periods
@@ -192,11 +224,13 @@ class Study:
     def episodes(self, simulation: str) -> list[EpisodePlan]:
         """Return a simulation's episodes, in order.
 
-        Training plays all generations; baseline and validation play each range of time once.
+        Training plays all generations; baseline and validation play each range of time once, unless validation
+        shall show what was known at the end of each.
         """
         study = self.config.study
         starts = study.start_times()
-        if simulation != TRAINING:
+        each = simulation == VALIDATION and self.config.training.validation_weights == "each"
+        if simulation != TRAINING and not each:
             starts = list(dict.fromkeys(starts))
         curriculum = Curriculum(self._lessons() if simulation == TRAINING else {})
         return [
@@ -226,10 +260,39 @@ class Study:
 
     def participants(self, simulation: str) -> dict[str, Participant]:
         """Make the participants of a simulation; in the baseline none of them trades."""
-        return {
-            participant_id: make_participant(self.config, participant_id, simulation)
-            for participant_id in self.config.participants
-        }
+        return {name: self.participant(name, simulation) for name in self.config.participants}
+
+    def participant(
+        self,
+        participant_id: str,
+        simulation: str,
+        *,
+        seed: int | None = None,
+        strategy: Strategy | None = None,
+    ) -> Participant:
+        """Make one of the participants; see `make_participant`."""
+        return make_participant(
+            self.config, participant_id, simulation, weights=self.weights, seed=seed, strategy=strategy
+        )
+
+    def keeping(self, weights: WeightsFolder) -> Study:
+        """Return this study with a folder for what its strategies learn.
+
+        Raises:
+            InputError: if it begins with a validation, and there is nothing to validate.
+        """
+        kept = copy(self)
+        kept.weights = weights
+        if VALIDATION in self.simulations and TRAINING not in self.simulations:
+            for name in self._learners():
+                weights.load(name, 0)
+        return kept
+
+    def _learners(self) -> Iterator[str]:
+        """Yield the participants that learn something to keep."""
+        for name, section in self.config.participants.items():
+            if section.trader.learning and isinstance(_strategy(section, self.base), LearningStrategy):
+                yield name
 
     # ------------------------------------------------------------ profiles
 
@@ -238,7 +301,7 @@ class Study:
         location = self.config.study.profiles_db_location
         if not location:
             raise ConfigError('it says nothing; name a file, a database, or "packaged:semiurban"')
-        return open_source(location, base=self.base)
+        return self._open_profiles(location, self.base)
 
     def _read_all_profiles(self) -> None:
         if self._has_profiles:
@@ -252,13 +315,37 @@ class Study:
         study = self.config.study
         end = start + study.rounds * study.time_step_size
         profiles = self._profiles[start] = {}
+        # A thousand homes may share a few profiles.
+        read: dict[str, Profile] = {}
         for participant_id, section in self.config.participants.items():
             with self._check(f"participants.{participant_id}"):
                 name = section.profile or section.trader.use_synthetic_profile or participant_id
-                read = self._source.read(
-                    name, start=start, end=end, step=study.time_step_size, fill=study.fill
-                )
-                profiles[participant_id] = _scaled(read, section.load.scale, section.generation.scale)
+                if name not in read:
+                    read[name] = self._source.read(
+                        name, start=start, end=end, step=study.time_step_size, fill=study.fill
+                    )
+                profiles[participant_id] = _scaled(read[name], section.load.scale, section.generation.scale)
+
+    def live_profile(self, participant_id: str, start: int) -> Profile | None:
+        """Return what stands for a participant's load and generation on the wall clock: the study's days, repeated.
+
+        Args:
+            participant_id: whose.
+            start: of the first slot, UNIX seconds.
+
+        Returns:
+            `LIVE_SLOTS` slots; None if the config has no profiles.
+
+        Raises:
+            ProfileError: if they cover less than a day.
+        """
+        profiles = next(iter(self._profiles.values()), {})
+        profile = profiles.get(participant_id)
+        return None if profile is None else repeated(profile, start, LIVE_SLOTS)
+
+
+def _opened(location: str, base: Path) -> ProfileSource:
+    return open_source(location, base=base)
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -267,13 +354,24 @@ def _listed(problems: Sequence[str]) -> str:
     return "\n".join([*problems[:MAX_SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
-def make_participant(config: Config, participant_id: str, simulation: str) -> Participant:
+def make_participant(
+    config: Config,
+    participant_id: str,
+    simulation: str,
+    *,
+    weights: WeightsFolder | None = None,
+    seed: int | None = None,
+    strategy: Strategy | None = None,
+) -> Participant:
     """Make one of a config's participants.
 
     Args:
         config: the config.
         participant_id: which.
         simulation: in the baseline nobody trades.
+        weights: where what it learns is kept; None to forget it.
+        seed: of its chance; None for the config's.
+        strategy: None for the config's.
 
     Raises:
         ConfigError: if there is no such participant, or it names what there is not.
@@ -283,18 +381,22 @@ def make_participant(config: Config, participant_id: str, simulation: str) -> Pa
         raise ConfigError(unknown_name("participant", participant_id, config.participants))
     base = config.source.parent
     make = find(PARTICIPANTS, section.type, base)
-    strategy = find(STRATEGIES, BASELINE, base)() if simulation == BASELINE else _strategy(section, base)
+    if strategy is None:
+        strategy = find(STRATEGIES, BASELINE, base)() if simulation == BASELINE else _strategy(section, base)
+        if weights is not None and section.trader.learning and isinstance(strategy, LearningStrategy):
+            strategy = Learner(strategy, participant_id, weights)
     battery = None
     if section.storage is not None:
         options = section.storage.model_dump(exclude={"type"})
         battery = _made(find(STORAGES, section.storage.type, base), options)
-    participant: Participant = make(participant_id, strategy, seed=config.study.seed, battery=battery)
+    seed = config.study.seed if seed is None else seed
+    participant: Participant = make(participant_id, strategy, seed=seed, battery=battery)
     return participant
 
 
 def _strategy(section: ParticipantConfig, base: Path) -> Strategy:
     trader = section.trader
-    options = {**trader.options}
+    options = {**trader.options, "learning": True} if trader.learning else {**trader.options}
     for name in ("bid_price", "ask_price"):
         if getattr(trader, name) is not None:
             options[name] = getattr(trader, name)
@@ -330,17 +432,8 @@ def _made(make: Any, options: Mapping[str, Any]) -> Any:
         raise ConfigError(f"{make.__name__}({given}) raised {type(error).__name__}: {error}") from error
 
 
-def _scaled(profile: Profile, load_scale: float, generation_scale: float) -> Profile:
+def _scaled(profile: Profile, load_scale: float, generation_scale: float) -> Profile | ScaledProfile:
     """Multiply a profile, each slot rounded to whole Wh."""
     if load_scale == 1 and generation_scale == 1:
         return profile
-    return Profile(
-        profile.participant_id,
-        profile.start,
-        profile.step,
-        [round(energy * load_scale) for energy in profile.load],
-        {
-            source: [round(energy * generation_scale) for energy in series]
-            for source, series in profile.generation.items()
-        },
-    )
+    return ScaledProfile(profile, load_scale, generation_scale)

@@ -14,7 +14,7 @@ from typing import Protocol
 from trex_market.core.errors import InputError, PhaseError, ScenarioError
 from trex_market.core.market import Market
 from trex_market.core.messages import Command, Event, OpenMarket, Refused, SubmitOrder
-from trex_market.journal import read_commands
+from trex_market.journal import BEGINNING, Position, read_commands
 from trex_market.participant import NewOrder
 
 
@@ -60,6 +60,10 @@ class Engine:
         outbox = Outbox()
         self._outboxes.append(outbox)
         return outbox
+
+    def dismiss(self, outbox: Outbox) -> None:
+        """Let go of an outbox; it gets nothing more."""
+        self._outboxes.remove(outbox)
 
     def submit(self, command: Command) -> list[Event]:
         """Keep a command, let the market handle it, and hand out the events.
@@ -116,12 +120,13 @@ def order_command(
     )
 
 
-def replay(path: Path, engine: Engine) -> Iterator[str]:
+def replay(path: Path, engine: Engine, since: Position = BEGINNING) -> Iterator[str]:
     """Replay a scenario or journal.
 
     Args:
         path: the file.
-        engine: a new one; its outboxes get all events.
+        engine: a new one, or as it was at `since`; its outboxes get all events.
+        since: of a journal, after which place.
 
     Yields:
         where each line was, after it was handled.
@@ -130,7 +135,7 @@ def replay(path: Path, engine: Engine) -> Iterator[str]:
         ScenarioError: if a line cannot be handled; the market is as it was before that line.
     """
     where = ""
-    for where, command in read_commands(path):
+    for where, command in read_commands(path, since):
         if isinstance(command, Refused):
             engine.refuse(command)
         else:
@@ -139,5 +144,5 @@ def replay(path: Path, engine: Engine) -> Iterator[str]:
             except (PhaseError, InputError) as error:
                 raise ScenarioError(f"{where}: {error}") from error
         yield where
-    if not where:
+    if not where and since == BEGINNING:
         raise ScenarioError(f"{path}: holds no commands; the first must be open_market")

@@ -1,33 +1,40 @@
 """`trex-market serve --mode realtime`: a market on the wall clock, from its journal and back into it.
 
 journal.jsonl  what the market was told; replayed when it is started again
+snapshot.json  what it knew at a place in the journal
 market.db      the database (unless another one is named)
+unwritten.rows  rows that wait for the database; there while there are any
+run.json       the id of its run in the database
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
 
 import msgspec
 
 from trex_market import __version__
-from trex_market.build import Study
+from trex_market.build import TRAINING, Study
 from trex_market.core.errors import SimulationStoppedError
-from trex_market.engine import Outbox
 from trex_market.journal import Journal
-from trex_market.run import DATABASE_FILE
+from trex_market.metering import metering
+from trex_market.played import Played
+from trex_market.recovery import LiveState
+from trex_market.run import DATABASE_FILE, RUN_FILE, RunFile
 from trex_market.server.app import MarketServer, ServerSettings
 from trex_market.server.clock import Clock, WallClock
 from trex_market.server.keys import terminal_keys
 from trex_market.server.pace import WallPace
-from trex_market.server.realtime import REALTIME, RealtimeConductor, recovered_engine
-from trex_market.storage.database import Database
+from trex_market.server.realtime import REALTIME, RealtimeConductor
+from trex_market.storage.live_writer import LiveWriter
 from trex_market.storage.rows import RunRecord
-from trex_market.storage.writer import Writer
 
-JOURNAL_FILE = "journal.jsonl"
+BACKLOG_FILE = "unwritten.rows"
 
 
 class LiveMarket:
@@ -40,6 +47,7 @@ class LiveMarket:
         database_url: instead of a file in the directory.
         say: tells a person something.
         clock: tells the time.
+        played: ids of participants that the config's own strategies play, here.
     """
 
     def __init__(
@@ -50,13 +58,23 @@ class LiveMarket:
         database_url: str | None,
         say: Callable[[str], None],
         clock: Clock | None = None,
+        played: Collection[str] = (),
     ) -> None:
         self._study = study
-        self._settings = settings
+        self._played = Played(played)
+        self._settings = self._played.admitted(settings)
         self._directory = directory
         self._url = database_url or f"sqlite+aiosqlite:///{directory / DATABASE_FILE}"
         self._say = say
         self._clock = clock or WallClock()
+        self._conductor: RealtimeConductor | None = None
+        self._asked_to_stop = False
+
+    def stop(self) -> None:
+        """Come to an end: what was taken is answered and kept, and everybody is told."""
+        self._asked_to_stop = True
+        if self._conductor is not None:
+            self._conductor.stop()
 
     async def run(self) -> None:
         """Serve until stopped.
@@ -67,64 +85,105 @@ class LiveMarket:
             StorageError: if the database cannot be opened, or the journal not be written.
         """
         names = list(self._study.config.participants)
-        journal = Journal.open(self._directory / JOURNAL_FILE)
+        snapshot_lines = self._study.config.server.snapshot_lines
+        state = LiveState(self._directory, self._study.terms, snapshot_lines)
+        journal = state.journal
         if journal.cut:
             self._say(f"{journal.path}: {journal.cut} bytes of a torn last line were cut off")
         try:
-            terms, now = self._study.terms, int(self._clock.now())
-            engine, past = recovered_engine(journal, terms, names, now)
-            await journal.synced()
-            async with await Database.open(self._url) as database:
-                run_id = await self._run_id(database)
-                writer = Writer(database, run_id, self._study.config.market.id, on_trouble=self._say)
-                writer.hear(past)
-                server = MarketServer(terms, names, self._settings, WallPace(self._clock, journal))
-                server.desk.engine = engine
-                try:
-                    await self._serve(server, journal, engine.listen(), writer)
-                finally:
-                    await database.finish_run(run_id, "interrupted", int(time.time()))
-        finally:
-            await journal.close()
-
-    async def _run_id(self, database: Database) -> str:
-        """Return the run that is gone on with, or a new one; what it has recorded of the past does not change."""
-        config = self._study.config
-        run_id = f"{REALTIME}-{config.market.id}"
-        if not await database.resume_run(run_id):
-            record = RunRecord(
-                id=run_id,
-                study=config.study.name,
-                simulation=REALTIME,
-                market_id=config.market.id,
-                episode=0,
-                seed=config.study.seed,
-                config=msgspec.json.encode(config.resolved()).decode(),
-                config_hash=config.hash,
-                version=__version__,
-                started_at=int(time.time()),
+            writer = LiveWriter(
+                self._url, self._run_record(journal), self._directory / BACKLOG_FILE, self._say
             )
-            return await database.start_run(record)
+            try:
+                await writer.open()
+                server = MarketServer(
+                    self._study.terms, names, self._settings, WallPace(self._clock, journal)
+                )
+                state.watch = server.watch
+                await state.recover(writer, names, int(self._clock.now()))
+                server.desk.open(state.engine)
+                server.operations.attend_journal(journal)
+                server.operations.attend_rows(writer)
+                await self._serve(server, state, writer)
+            finally:
+                await writer.close()
+        finally:
+            await state.close()
+
+    def _run_record(self, journal: Journal) -> RunRecord:
+        config = self._study.config
+        return RunRecord(
+            id=self._run_id(journal),
+            study=config.study.name,
+            simulation=REALTIME,
+            market_id=config.market.id,
+            episode=0,
+            seed=config.study.seed,
+            config=msgspec.json.encode(config.recorded()).decode(),
+            config_hash=config.hash,
+            version=__version__,
+            started_at=int(time.time()),
+        )
+
+    def _run_id(self, journal: Journal) -> str:
+        """Return the run that a journal is of: no two journals may write to one, whatever their markets are called."""
+        path, market_id = self._directory / RUN_FILE, self._study.config.market.id
+        if not journal.is_new:
+            if not path.exists():  # from before runs had names of their own
+                return f"{REALTIME}-{market_id}"
+            return msgspec.json.decode(path.read_bytes(), type=RunFile).run_ids[0]
+        run_id = f"{REALTIME}-{market_id}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{token_hex(2)}"
+        path.write_bytes(msgspec.json.encode(RunFile((run_id,), self._study.config.study.timezone)))
         return run_id
 
-    async def _serve(self, server: MarketServer, journal: Journal, outbox: Outbox, writer: Writer) -> None:
+    async def _serve(self, server: MarketServer, state: LiveState, writer: LiveWriter) -> None:
+        outbox = state.engine.listen()
+
         async def record() -> None:
             writer.hear(outbox.take())
+            state.keep(writer)
             await writer.keep_up()
 
-        conductor = RealtimeConductor(server.desk, journal, self._clock, server.tell_status, record)
+        conductor = RealtimeConductor(server.desk, state.journal, self._clock, server.tell_status, record)
+        conductor.profile_of = self._study.live_profile
+        conductor.alarmed = server.watch.alarms.warn
+        conductor.announced_late = server.operations.metrics.round_late.observe
+        self._conductor = conductor
+        if self._asked_to_stop:
+            conductor.stop()
         controls = {"stop": conductor.stop}
         server.let_control(controls, lambda: conductor.status)
         try:
-            async with server:
+            async with metering(server, self._study.config), server:
                 self._say(
                     f"market {self._study.terms.market_id} at {server.url}, a round each {self._study.terms.step} s"
                 )
-                with terminal_keys(controls, self._say):
-                    await conductor.run()
+                try:
+                    async with self._playing(server.own_url):
+                        with terminal_keys(controls, self._say):
+                            await conductor.run()
+                finally:
+                    await server.tell_stopping("the market stops, and goes on when it is started again")
         except SimulationStoppedError as error:
             self._say(str(error))
         finally:
-            await journal.synced()
+            await state.journal.synced()
             writer.hear(outbox.take())
-            await writer.close()
+
+    @asynccontextmanager
+    async def _playing(self, url: str) -> AsyncIterator[None]:
+        """Let the config's own strategies play while the context lasts; one that breaks is told of, and is offline."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                self._say(str(task.exception()))
+
+        tasks = [asyncio.create_task(client) for client in self._played.clients(self._study, url, TRAINING)]
+        for task in tasks:
+            task.add_done_callback(ended)
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

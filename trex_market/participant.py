@@ -208,6 +208,10 @@ class View(Protocol):
         """The battery, if there is one."""
 
     @property
+    def contracts(self) -> Sequence[Contract]:
+        """Own contracts of the slot that was just cleared."""
+
+    @property
     def transactions(self) -> Sequence[Transaction]:
         """Own transactions of the slot that was just delivered."""
 
@@ -251,6 +255,21 @@ class EpisodicStrategy(Protocol):
         """End it."""
 
 
+@runtime_checkable
+class LearningStrategy(Strategy, Protocol):
+    """A strategy that learns; what it has learnt is kept after each training episode, and given back to validate it."""
+
+    def weights(self) -> bytes:
+        """Return all that it has learnt; the same bytes if it has learnt the same."""
+
+    def load_weights(self, weights: bytes) -> None:
+        """Know what was learnt before, and nothing else.
+
+        Raises:
+            InputError: if these are not the weights of such a strategy.
+        """
+
+
 class Participant(Protocol):
     """Takes part in a market, driven in-process or over sockets."""
 
@@ -270,7 +289,8 @@ class Participant(Protocol):
         """Hear what became of the turn's orders and cancellations.
 
         Args:
-            answers: `OrderAccepted`, `OrderRejected`, `OrderCancelled`, `ChangeRejected`.
+            answers: `OrderAccepted`, `OrderRejected`, `OrderCancelled`, `ChangeRejected`; `Contracted` for
+                contracts that were made while it was away.
         """
 
     def end_episode(self) -> None:
@@ -278,6 +298,21 @@ class Participant(Protocol):
 
     def metrics(self) -> Mapping[str, float]:
         """Return what should be recorded of this round besides the ledger: name -> value."""
+
+
+@runtime_checkable
+class Steerable(Protocol):
+    """A participant whose decisions can be made by somebody else than its strategy: `turn` in two halves."""
+
+    def hear(self, announcement: Announcement) -> View:
+        """Take in what was announced, and return what there is to be decided on."""
+
+    def act(self, decision: Decision) -> Turn:
+        """Do what was decided on what it heard last.
+
+        Raises:
+            StrategyError: if that is no decision.
+        """
 
 
 class Chance:

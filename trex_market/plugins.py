@@ -1,4 +1,4 @@
-"""Finding strategies, participants and storages by name: an entry point, or "module:Class"."""
+"""Finding strategies, participants, storages and rewards by name: an entry point, or "module:Class"."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ STRATEGIES = "trex_market.strategies"
 PARTICIPANTS = "trex_market.participants"
 STORAGES = "trex_market.storages"
 CLIENTS = "trex_market.clients"
+REWARDS = "trex_market.rewards"
 
 KINDS = {
     STRATEGIES: "strategy",
     PARTICIPANTS: "participant type",
     STORAGES: "storage type",
     CLIENTS: "client",
+    REWARDS: "reward",
 }
 
 TREX_NAMES = {"basic_trader": "basic", "baseline_agent": "baseline"}
@@ -33,7 +35,7 @@ def find(group: str, name: str, base: Path) -> Callable[..., Any]:
     """Find a class by name.
 
     Args:
-        group: one of `STRATEGIES`, `PARTICIPANTS`, `STORAGES`.
+        group: one of `STRATEGIES`, `PARTICIPANTS`, `STORAGES`, `REWARDS`.
         name: of an entry point, or "module:Class"; the module may lie in `base` or in the current folder.
         base: the config's folder.
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from trex_market.core.messages import Corrected, Delivered, Event, MeterAccepted
 from trex_market.core.units import dollars_from_money
 from trex_market.simulation.run import Recorder
+from trex_market.storage.collecting import Recorded
 from trex_market.storage.database import Database
-from trex_market.storage.writer import Recorded, Writer
-from trex_market.totals import PartyTotals, Totals
+from trex_market.storage.writer import Writer
+from trex_market.totals import DAILY_ENERGY, DAILY_MONEY, PartyTotals, Totals, local_day
+
+if TYPE_CHECKING:
+    from trex_market.simulation.vector_play import ChunkRecorder
 
 Level = Literal["full", "participant", "none"]
 
@@ -42,16 +45,33 @@ class Recording:
         timezone: str,
         on_trouble: Callable[[str], None],
     ) -> None:
+        self._level, self._run_id, self._market_id, self._timezone = level, run_id, market_id, timezone
         self._writer: Writer | None = None
-        self._days: DailyRecorder | None = None
+        self._recorder: Recorder | None = None
+        self._finish: Callable[[], None] | None = None
         if level == "full":
-            self._writer = Writer(database, run_id, market_id, on_trouble=on_trouble)
+            self._recorder = self._writer = Writer(database, run_id, market_id, on_trouble=on_trouble)
         elif level == "participant":
             self._writer = Writer(database, run_id, market_id, DAILY, on_trouble)
-            self._days = DailyRecorder(self._writer, timezone)
+            self._recorder = days = DailyRecorder(self._writer, timezone)
+            self._finish = days.end_day
 
     async def __aenter__(self) -> Recorder | None:
-        return self._days or self._writer
+        return self._recorder
+
+    def in_chunks(self) -> ChunkRecorder | None:
+        """Return what takes the vector driver's chunks, in place of what `__aenter__` returned."""
+        if self._writer is None:
+            return None
+        # Needs the extra `fast`, as what makes the chunks does.
+        from trex_market.chunk_recording import DailyChunks, LedgerChunks  # noqa: PLC0415
+
+        if self._level == "full":
+            recorder: ChunkRecorder = LedgerChunks(self._writer, self._run_id, self._market_id)
+        else:
+            recorder = DailyChunks(self._writer, self._run_id, self._timezone)
+        self._finish = recorder.finish
+        return recorder
 
     async def __aexit__(
         self,
@@ -59,14 +79,14 @@ class Recording:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._days is not None:
-            self._days.end_day()
+        if self._finish is not None:
+            self._finish()
         if self._writer is not None:
             await self._writer.close()
 
 
 class DailyRecorder:
-    """Adds up each participant's day and keeps it as metrics; energy in Wh, the bill in $.
+    """Adds up each participant's day and keeps it as metrics; energy in Wh, money in $.
 
     Args:
         writer: keeps the metrics.
@@ -108,21 +128,9 @@ class DailyRecorder:
         if time < self._day_end:
             return
         self.end_day()
-        local = datetime.fromtimestamp(time, self._zone).replace(hour=0, minute=0, second=0)
-        self._day_start = int(local.timestamp())
-        # The next midnight, also on days of 23 and 25 hours.
-        tomorrow = datetime.fromtimestamp(self._day_start + 30 * 3600, self._zone)
-        self._day_end = int(tomorrow.replace(hour=0, minute=0, second=0).timestamp())
+        self._day_start, self._day_end = local_day(time, self._zone)
 
 
 def _figures(party: PartyTotals) -> dict[str, float]:
-    return {
-        "load": party.load,
-        "generated": party.generated,
-        "bought": party.bought,
-        "sold": party.sold,
-        "supplied": party.supplied,
-        "fed_in": party.fed_in,
-        "self_consumed": party.self_consumed,
-        "bill": dollars_from_money(party.bill),
-    }
+    energy = {name: float(getattr(party, name)) for name in DAILY_ENERGY}
+    return energy | {name: dollars_from_money(getattr(party, name)) for name in DAILY_MONEY}

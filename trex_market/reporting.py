@@ -1,93 +1,203 @@
-"""A run directory's figures and page, made anew from its database."""
+"""Runs that were recorded to a report: one, or several side by side."""
 
 from __future__ import annotations
 
-from itertools import groupby
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from trex_market.analysis.report import write_report
-from trex_market.analysis.summary import Summary, summarise
+from trex_market.analysis.report import RunReport, Wishes, make_report
+from trex_market.analysis.runs import DatabaseRun
+from trex_market.analysis.writing import write_reports
 from trex_market.build import BASELINE
 from trex_market.core.errors import InputError
-from trex_market.core.messages import Delivered, MeterAccepted
-from trex_market.run import DATABASE_FILE, REPORT_FILE, RUN_FILE, RunFile
+from trex_market.run import DATABASE_FILE, RUN_FILE, RunFile
+from trex_market.server.realtime import REALTIME
 from trex_market.storage import reader
+from trex_market.storage.address import FILE_ENDINGS
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord
-from trex_market.totals import Totals
 
 
-async def report_directory(directory: Path, database_url: str | None = None) -> tuple[Summary, Path]:
-    """Write the page of a run directory anew.
+class Chosen(msgspec.Struct, frozen=True):
+    """Which episode of a run's is reported, and what of it.
 
     Args:
-        directory: of the run.
-        database_url: where the run was recorded, if not in the directory.
+        simulation: its name; None for the last one with trade.
+        episode: its number; None for the last one.
+        kpis: names of KPIs; None for all.
+        slots: times of slots whose orders are to be shown, too: UNIX seconds, or local dates and times.
+    """
+
+    simulation: str | None = None
+    episode: int | None = None
+    kpis: tuple[str, ...] | None = None
+    slots: tuple[str, ...] = ()
+
+
+class FoundRun(msgspec.Struct, frozen=True):
+    """A run that was found, and its yardstick.
+
+    Args:
+        source: reads the run.
+        baseline: reads the baseline simulation over the same time; None if there is none.
+    """
+
+    source: DatabaseRun
+    baseline: DatabaseRun | None
+
+
+async def report_runs(
+    runs: Sequence[Path],
+    database_url: str | None = None,
+    out: Path | None = None,
+    chosen: Chosen | None = None,
+) -> tuple[list[RunReport], Path]:
+    """Write the report of runs, side by side if there are several.
+
+    Args:
+        runs: their directories, or database files.
+        database_url: where they were recorded, if not in their directories.
+        out: where the report goes; the directory of the run, of several `reports/` beside the first.
+        chosen: which episode, and what of it.
 
     Returns:
-        the figures of the last episode, and the page.
+        the reports, and the page.
 
     Raises:
-        InputError: if it is no run directory, or nothing was recorded to show.
+        InputError: if one is no run, was not finished, recorded nothing to show, or is of another length.
+        StorageError: if a database cannot be read.
+    """
+    chosen = chosen or Chosen()
+    reports = []
+    labels = _labels(runs)
+    async with AsyncExitStack() as stack:
+        for run, label in zip(runs, labels, strict=True):
+            found = await find_run(stack, run, database_url, chosen)
+            slots = tuple(_slot_time(text, found.source) for text in chosen.slots)
+            if found.source.level == "none":
+                raise InputError(f"{run}: its transactions were not recorded; run it with record: full")
+            alone = found.source.record.study if len(runs) == 1 else label
+            wishes = Wishes(chosen.kpis, slots)
+            reports.append(await make_report(found.source, found.baseline, alone, wishes))
+    title = reports[0].label if len(reports) == 1 else " / ".join(labels)
+    return reports, await write_reports(reports, out or _usual_directory(runs), title)
+
+
+def _labels(runs: Sequence[Path]) -> list[str]:
+    """Name runs by their directories, with a number where two have one name."""
+    names = [run.resolve().name for run in runs]
+    seen: Counter[str] = Counter()
+    labels = []
+    for name in names:
+        seen[name] += 1
+        labels.append(name if names.count(name) == 1 else f"{name} ({seen[name]})")
+    return labels
+
+
+def _usual_directory(runs: Sequence[Path]) -> Path:
+    first = runs[0] if runs[0].is_dir() else runs[0].parent
+    return first if len(runs) == 1 else first / "side-by-side"
+
+
+def _slot_time(text: str, source: DatabaseRun) -> int:
+    if text.isdecimal():
+        return int(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"--slot takes UNIX seconds or a date and time, such as 2016-07-18T12:00, found {text!r}"
+        ) from None
+    return int((time if time.tzinfo else time.replace(tzinfo=ZoneInfo(source.timezone))).timestamp())
+
+
+# ---------------------------------------------------------------- finding
+
+
+async def find_run(
+    stack: AsyncExitStack, path: Path, database_url: str | None = None, chosen: Chosen | None = None
+) -> FoundRun:
+    """Find a recorded run.
+
+    Args:
+        stack: keeps its database open.
+        path: its directory, or a database file.
+        database_url: where it was recorded, if not there.
+        chosen: which episode.
+
+    Raises:
+        InputError: if there is none, or it was not finished.
         StorageError: if the database cannot be read.
     """
-    run_file = _read_run_file(directory)
-    if database_url is None:
-        database_file = directory / DATABASE_FILE
-        if not database_file.exists():
-            raise InputError(f"{directory}: has no {DATABASE_FILE}; name the run's database with --database")
-        database_url = f"sqlite+aiosqlite:///{database_file}"
-    async with await Database.open(database_url) as database:
-        records = {record.id: record for record in await reader.runs(database)}
-        runs = [records[run_id] for run_id in run_file.run_ids if run_id in records]
-        finished = [record for record in runs if record.status == "finished"]
-        if not finished:
-            raise InputError(
-                f"{directory}: none of its {len(runs)} runs was finished; there is nothing to report"
-            )
-        last = next((record for record in reversed(finished) if record.simulation != BASELINE), finished[-1])
-        totals, start = await _totals(database, last)
-        if not totals.transactions:
-            raise InputError(f"{directory}: its transactions were not recorded; run it with record: full")
-        baseline = await _baseline(database, finished, start) if last.simulation != BASELINE else None
-        summary = summarise(totals, baseline)
-        page = directory / REPORT_FILE
-        await write_report(database, last.id, summary, run_file.timezone, page)
-        return summary, page
+    chosen = chosen or Chosen()
+    run_file, url = _look_at(path, database_url)
+    database = await stack.enter_async_context(await Database.open(url))
+    records = await reader.runs(database)
+    if run_file is not None:
+        by_id = {record.id: record for record in records}
+        records = [by_id[run_id] for run_id in run_file.run_ids if run_id in by_id]
+    timezone = "UTC" if run_file is None else run_file.timezone
+    source = await DatabaseRun.open(database, _choose(path, records, chosen), timezone)
+    baseline = None
+    if source.record.simulation != BASELINE:
+        baseline = await _baseline(database, records, source, timezone)
+    return FoundRun(source, baseline)
 
 
-def _read_run_file(directory: Path) -> RunFile:
-    path = directory / RUN_FILE
+def _look_at(path: Path, database_url: str | None) -> tuple[RunFile | None, str]:
+    """Return what a path says of its runs, and the URL of their database."""
+    if path.suffix in FILE_ENDINGS and path.is_file():
+        return None, f"sqlite:///{path}"
+    file, database = path / RUN_FILE, path / DATABASE_FILE
+    run_file = None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunFile)
+        run_file = msgspec.json.decode(file.read_bytes(), type=RunFile)
     except OSError as error:
-        raise InputError(
-            f"{directory}: is not the directory of a run that has ended: no {RUN_FILE}"
-        ) from error
+        if not database.is_file():
+            raise InputError(
+                f"{path}: is not the directory of a run that has ended: no {RUN_FILE}, nor a {DATABASE_FILE}"
+            ) from error
     except msgspec.DecodeError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{file}: {error}") from error
+    if database_url is None and not database.is_file():
+        raise InputError(f"{path}: has no {DATABASE_FILE}; name the run's database with --database")
+    return run_file, database_url or f"sqlite:///{database}"
 
 
-async def _baseline(database: Database, runs: list[RunRecord], start: int) -> Totals | None:
-    for record in runs:
-        if record.simulation == BASELINE:
-            totals, baseline_start = await _totals(database, record)
-            if baseline_start == start:
-                return totals
+def _choose(path: Path, records: Sequence[RunRecord], chosen: Chosen) -> RunRecord:
+    """Return the run that is meant; it must have been finished, unless it is on the wall clock."""
+    fitting = [
+        record
+        for record in records
+        if chosen.simulation in (None, record.simulation) and chosen.episode in (None, record.episode)
+    ]
+    if not fitting:
+        there = ", ".join(f"{record.simulation} {record.episode}" for record in records) or "none"
+        raise InputError(
+            f"{path}: none of its {len(records)} runs was finished and is what is asked for; there are: {there}"
+        )
+    traded = [record for record in fitting if record.simulation != BASELINE]
+    record = (traded or fitting)[-1]
+    if record.status != "finished" and record.simulation != REALTIME:
+        done = [f"{one.simulation} {one.episode}" for one in records if one.status == "finished"]
+        hint = f"; finished are: {', '.join(done)} (--simulation, --episode)" if done else ""
+        raise InputError(f"{path}: its run {record.id} was not finished: it is marked {record.status}{hint}")
+    return record
+
+
+async def _baseline(
+    database: Database, records: Sequence[RunRecord], source: DatabaseRun, timezone: str
+) -> DatabaseRun | None:
+    """Return the finished baseline that begins when a run does."""
+    for record in records:
+        if record.simulation == BASELINE and record.status == "finished":
+            baseline = await DatabaseRun.open(database, record, timezone)
+            if baseline.first == source.first and baseline.level == source.level:
+                return baseline
     return None
-
-
-async def _totals(database: Database, record: RunRecord) -> tuple[Totals, int]:
-    """Return a run's totals and the start of its first slot."""
-    totals = Totals()
-    for participant_id, meter in await reader.meter_readings(database, record.id):
-        totals.hear([MeterAccepted(participant_id, meter)])
-    rows = await reader.transactions(database, record.id)
-    start = min((row.time_creation for row in rows), default=0)
-    for slot_start, group in groupby(rows, key=lambda row: row.time_creation):
-        slot = tuple(group)
-        estimated = tuple({row.seller_id for row in slot if row.estimated})
-        totals.hear([Delivered(slot_start, slot, estimated)])
-    return totals, start

@@ -4,7 +4,8 @@ config.yaml    the config, resolved
 market.db      the database (unless another one is named)
 run.json       the ids of its runs in the database
 summary.json   the figures of the table
-report.html    the plots
+weights        what its strategies have learnt, see `trex_market.weights`
+report.html    the report; report.md and report.json are the same for papers and scripts
 """
 
 from __future__ import annotations
@@ -19,29 +20,29 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from trex_market import __version__
-from trex_market.analysis.report import write_report
 from trex_market.analysis.summary import Summary, summarise
+from trex_market.analysis.writing import write_run_report
 from trex_market.build import BASELINE, Study
 from trex_market.config import dump_yaml
 from trex_market.core.errors import InputError, SimulationStoppedError
 from trex_market.recording import Recording
 from trex_market.rounds import EpisodePlan
-from trex_market.simulation.run import Driver, Recorder, play_episode
+from trex_market.simulation.run import Driver, EpisodeDriver, Recorder, play_episode
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord, RunStatus
 from trex_market.totals import Totals
+from trex_market.weights import WeightsFolder
 
 CONFIG_FILE = "config.yaml"
 DATABASE_FILE = "market.db"
 RUN_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
-REPORT_FILE = "report.html"
 
 NAME_LENGTH = 50
 """So many characters of a study's name go into that of a directory; file systems take 255 bytes."""
 
 
-Reach = Callable[[Study, str], AbstractAsyncContextManager[Driver]]
+Reach = Callable[[Study, str], AbstractAsyncContextManager[Driver | EpisodeDriver]]
 """Returns the driver of a study's simulation, for as long as the context lasts."""
 
 
@@ -149,13 +150,29 @@ class StudyRun:
         database_url: instead of a file in the directory.
         display: shows how far it is.
         reach: finds the participants of a simulation, see `trex_market.transport`.
+        learnt: directory of another run, whose weights its strategies go on from; None for none.
+        report: whether the report is written.
+
+    Raises:
+        InputError: if the other run has no weights.
     """
 
     def __init__(
-        self, study: Study, directory: Path, database_url: str | None, display: Display, reach: Reach
+        self,
+        study: Study,
+        directory: Path,
+        database_url: str | None,
+        display: Display,
+        reach: Reach,
+        *,
+        learnt: Path | None = None,
+        report: bool = True,
     ) -> None:
         self._reach = reach
-        self._study = study
+        self._reported = report
+        self._study = study.keeping(
+            WeightsFolder(directory, learnt, study.config.training.validation_weights)
+        )
         self._directory = directory
         if database_url is None:
             database_url = f"sqlite+aiosqlite:///{directory / DATABASE_FILE}"
@@ -175,18 +192,20 @@ class StudyRun:
         began = time.perf_counter()
         async with await Database.open(self._url) as database:
             # Not before: without a database there is no run that a second attempt could be in the way of.
-            (self._directory / CONFIG_FILE).write_text(dump_yaml(self._study.config), encoding="utf-8")
+            (self._directory / CONFIG_FILE).write_text(
+                dump_yaml(self._study.config, secrets=False), encoding="utf-8"
+            )
             for simulation in self._study.simulations:
                 async with self._reach(self._study, simulation) as driver:
                     for plan in self._study.episodes(simulation):
                         await self._episode(database, plan, driver)
             seconds = time.perf_counter() - began
             shown, baseline = self._shown()
-            summary = summarise(shown.totals, baseline)
+            summary = summarise(shown.totals, baseline and baseline.totals)
             run_file = RunFile(tuple(self._run_ids), self._study.config.study.timezone)
             (self._directory / RUN_FILE).write_bytes(msgspec.json.encode(run_file))
             (self._directory / SUMMARY_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-            report = await self._report(database, shown.run_id, summary)
+            report = await self._report(database, shown.run_id, baseline and baseline.run_id)
             return Outcome(
                 self._directory,
                 database.name,
@@ -197,28 +216,30 @@ class StudyRun:
                 seconds,
             )
 
-    def _shown(self) -> tuple[_Played, Totals | None]:
+    def _shown(self) -> tuple[_Played, _Played | None]:
         """Return the last episode with trade, if there was one, and the baseline of its time range."""
-        baselines = {played.start: played.totals for played in self._played if played.simulation == BASELINE}
+        baselines = {played.start: played for played in self._played if played.simulation == BASELINE}
         traded = [played for played in self._played if played.simulation != BASELINE]
         return (traded[-1], baselines.get(traded[-1].start)) if traded else (self._played[-1], None)
 
-    async def _report(self, database: Database, run_id: str, summary: Summary) -> Path | None:
-        if self._study.config.study.record != "full":
+    async def _report(self, database: Database, run_id: str, baseline_id: str | None) -> Path | None:
+        study = self._study.config.study
+        if study.record != "full" or not self._reported:
             return None
-        path = self._directory / REPORT_FILE
-        await write_report(database, run_id, summary, self._study.config.study.timezone, path)
-        return path
+        return await write_run_report(database, run_id, baseline_id, self._directory, study.timezone)
 
-    async def _episode(self, database: Database, plan: EpisodePlan, driver: Driver) -> None:
+    async def _episode(
+        self, database: Database, plan: EpisodePlan, driver: Driver | EpisodeDriver
+    ) -> None:
         """Play and record an episode; its run is marked for what became of it."""
         run_id = await database.start_run(self._run_record(plan))
         self._run_ids.append(run_id)
         totals = Totals()
         status: RunStatus = "failed"
         try:
-            async with self._recording(database, run_id) as recorder:
-                await self._play(plan, driver, totals, recorder)
+            recording = self._recording(database, run_id)
+            async with recording as recorder:
+                await self._play(plan, driver, totals, recorder, recording)
             status = "finished"
         except (asyncio.CancelledError, KeyboardInterrupt, SimulationStoppedError):
             status = "interrupted"
@@ -228,7 +249,12 @@ class StudyRun:
         self._played.append(_Played(run_id, plan.simulation, plan.start, totals))
 
     async def _play(
-        self, plan: EpisodePlan, driver: Driver, totals: Totals, recorder: Recorder | None
+        self,
+        plan: EpisodePlan,
+        driver: Driver | EpisodeDriver,
+        totals: Totals,
+        recorder: Recorder | None,
+        recording: Recording,
     ) -> None:
         label = f"{plan.simulation} {plan.episode}" if plan.episode else plan.simulation
         with self._display.episode(label, plan.rounds) as show:
@@ -237,7 +263,10 @@ class StudyRun:
                 self._rounds += rounds
                 show(rounds, totals.last_price)
 
-            await play_episode(plan, driver, listeners=[totals], recorder=recorder, progress=progress)
+            if isinstance(driver, EpisodeDriver):
+                await driver.play_episode(plan, totals, recording.in_chunks(), progress)
+            else:
+                await play_episode(plan, driver, listeners=[totals], recorder=recorder, progress=progress)
 
     def _recording(self, database: Database, run_id: str) -> Recording:
         config = self._study.config
@@ -253,7 +282,7 @@ class StudyRun:
             market_id=config.market.id,
             episode=plan.episode,
             seed=config.study.seed,
-            config=msgspec.json.encode(config.resolved()).decode(),
+            config=msgspec.json.encode(config.recorded()).decode(),
             config_hash=config.hash,
             version=__version__,
             started_at=int(time.time()),

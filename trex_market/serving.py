@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -12,18 +15,25 @@ import msgspec
 
 from trex_market.build import BASELINE, TRAINING, Study, make_participant
 from trex_market.config import Config
-from trex_market.core.errors import ConfigError
-from trex_market.plugins import CLIENTS, find
+from trex_market.core.errors import ConfigError, InputError, MissingExtraError, SimulationStoppedError
+from trex_market.played import Played
 from trex_market.server.app import LOOPBACK, ServerSettings, SimulationServer
 from trex_market.server.conductor import Patience
 from trex_market.server.desk import Limits
-from trex_market.server.doorkeeper import OPERATOR, token_hash
+from trex_market.server.doorkeeper import OBSERVER, OPERATOR, token_hash
 from trex_market.server.keys import terminal_keys
+from trex_market.server.throttle import Rate
+from trex_market.server.tls import server_context
 from trex_market.simulation.run import Driver
 from trex_market.transport import REACH, playing
 
+logger = logging.getLogger(__name__)
+
 TOKEN_VARIABLE = "TREX_MARKET_TOKEN_"  # noqa: S105 - the name of a variable
-"""An environment variable of this name and a participant's id holds its token."""
+"""An environment variable of this name and a participant's id, "operator" or "observer" holds a token."""
+
+METER_TOKEN_VARIABLE = "TREX_MARKET_METER_TOKEN_"  # noqa: S105 - the name of a variable
+"""An environment variable of this name and a participant's id holds its meter's token."""
 
 
 def server_settings(config: Config, certificate: tuple[str, str | None] | None) -> ServerSettings:
@@ -35,39 +45,124 @@ def server_settings(config: Config, certificate: tuple[str, str | None] | None) 
 
     Raises:
         ConfigError: if other machines could come in without a token, and nobody said so explicitly.
+        InputError: if there is something wrong with certificate or key.
     """
     server = config.server
-    hashes = _token_hashes(config, os.environ)
-    is_open = server.open or not hashes
+    hashes, meter_hashes = _token_hashes(config, os.environ)
+    is_open = server.open or not (hashes or meter_hashes)
     if is_open and not server.open and server.host not in LOOPBACK:
         raise ConfigError(
             f"{config.where('server.host')}: {server.host} lets other machines in, but there are no tokens; make some "
             "with `trex-market token`, or say --open"
         )
+    if certificate is not None:
+        server_context(*certificate)  # to say now what is wrong with it
     return ServerSettings(
         host=server.host,
         port=server.port,
         token_hashes=hashes,
+        meter_token_hashes=meter_hashes,
         is_open=is_open,
+        allowed_origins=server.allowed_origins,
         patience=Patience(server.turn_timeout_s, None, server.silence),
-        limits=Limits(
-            server.max_requests_per_round, server.max_open_orders, server.second_connection == "take_over"
-        ),
+        limits=_limits(config),
         default_source=config.market.default_bid_source,
+        announce=_announces(config),
         certificate=certificate[0] if certificate else None,
         key=certificate[1] if certificate else None,
     )
 
 
-def _token_hashes(config: Config, environment: Mapping[str, str]) -> dict[str, str]:
-    hashes = {name: section.token_sha256 for name, section in config.participants.items()}
-    hashes[OPERATOR] = config.server.operator_token_sha256
-    found = {name: known for name, known in hashes.items() if known is not None}
-    for name in hashes:
-        token = environment.get(TOKEN_VARIABLE + name)
-        if token:
-            found[name] = token_hash(token)
-    return found
+def _announces(config: Config) -> bool:
+    """Say whether the server announces itself on the local network.
+
+    Raises:
+        MissingExtraError: if it shall, and cannot.
+    """
+    wanted = config.server.announce
+    if wanted is False or (wanted is None and config.server.host in LOOPBACK):
+        return False
+    if find_spec("zeroconf") is not None:
+        return True
+    if wanted:
+        raise MissingExtraError("announcing the market on the local network", "discovery")
+    logger.info("the market is not announced on the local network: zeroconf is not installed")
+    return False
+
+
+def _limits(config: Config) -> Limits:
+    server = config.server
+    # A simulation's rounds follow each other as fast as they are played; on the wall clock one may last an hour.
+    rate = Rate(server.max_requests_per_second, server.request_burst)
+    return Limits(
+        requests_per_round=server.max_requests_per_round,
+        open_orders=server.max_open_orders,
+        takes_over=server.second_connection == "take_over",
+        rate=rate if config.market.mode == "realtime" else None,
+        connections_per_address=server.max_connections_per_address,
+    )
+
+
+def _token_hashes(config: Config, environment: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the hashes of tokens, and those of meters' tokens; the environment goes before the config."""
+    participants = config.participants.items()
+    hashes = {name: section.token_sha256 for name, section in participants}
+    hashes |= {
+        OPERATOR: config.server.operator_token_sha256,
+        OBSERVER: config.server.observer_token_sha256,
+    }
+    meter_hashes = {name: section.meter_token_sha256 for name, section in participants}
+    return _found(hashes, TOKEN_VARIABLE, environment), _found(
+        meter_hashes, METER_TOKEN_VARIABLE, environment
+    )
+
+
+def _found(
+    configured: Mapping[str, str | None], variable: str, environment: Mapping[str, str]
+) -> dict[str, str]:
+    hashes = {name: known for name, known in configured.items() if known is not None}
+    tokens = {name: environment.get(variable + name) for name in configured}
+    return hashes | {name: token_hash(token) for name, token in tokens.items() if token}
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A new token.
+
+    Args:
+        owner: whose it is.
+        token: what its owner keeps.
+        hash: what the config keeps.
+        key: of the config.
+        variable: of the environment, which may hold the token itself instead.
+    """
+
+    owner: str
+    token: str
+    hash: str
+    key: str
+    variable: str
+
+
+def new_token(name: str, *, meter: bool = False) -> Token:
+    """Make a token.
+
+    Args:
+        name: a participant's id, "operator" or "observer".
+        meter: whether it is for the participant's meter.
+
+    Raises:
+        InputError: if operator or observer shall have a meter.
+    """
+    token = token_urlsafe(24)
+    if name in (OPERATOR, OBSERVER):
+        if meter:
+            raise InputError(f"the {name} has no meter; --meter goes with a participant's id")
+        return Token(name, token, token_hash(token), f"server.{name}_token_sha256", TOKEN_VARIABLE + name)
+    key, variable = (
+        ("meter_token_sha256", METER_TOKEN_VARIABLE) if meter else ("token_sha256", TOKEN_VARIABLE)
+    )
+    owner = f"the meter of {name}" if meter else name
+    return Token(owner, token, token_hash(token), f"participants.{name}.{key}", variable + name)
 
 
 class Serving:
@@ -88,11 +183,8 @@ class Serving:
         played: Collection[str] = (),
     ) -> None:
         database = f"sqlite:///{(directory / 'participants.db').resolve()}"
-        self._tokens = {name: token_urlsafe() for name in played}
-        hashes = {name: token_hash(token) for name, token in self._tokens.items()}
-        self._settings = msgspec.structs.replace(
-            settings, trex_database=database, token_hashes={**settings.token_hashes, **hashes}
-        )
+        self._played = Played(played)
+        self._settings = msgspec.structs.replace(self._played.admitted(settings), trex_database=database)
         self._say = say
 
     def reach(self, study: Study, simulation: str) -> AbstractAsyncContextManager[Driver]:
@@ -102,19 +194,18 @@ class Serving:
     @asynccontextmanager
     async def _serve(self, study: Study, simulation: str) -> AsyncIterator[Driver]:
         async with SimulationServer(study.terms, study.config.participants, self._settings) as market:
-            awaited = [name for name in study.config.participants if name not in self._tokens]
+            awaited = [name for name in study.config.participants if name not in self._played]
             self._say(
                 f"market {study.terms.market_id} at {market.url}; waiting for: {', '.join(awaited) or 'nobody'}"
             )
-            client = find(CLIENTS, "socketio", study.base)
-            players = [
-                client(make_participant(study.config, name, simulation), market.url, token=token).run()
-                for name, token in self._tokens.items()
-            ]
+            players = self._played.clients(study, market.own_url, simulation)
             async with playing(players, market.conductor):
                 with terminal_keys(market.controls, self._say):
                     try:
                         yield market.conductor
+                    except (asyncio.CancelledError, SimulationStoppedError):
+                        await market.tell_stopping("the simulation was stopped")
+                        raise
                     finally:
                         await market.conductor.finish()
 

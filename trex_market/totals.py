@@ -1,8 +1,10 @@
-"""Totals of a run, added up from its transactions as they come. Exact: Wh and nano-dollars."""
+"""Totals of a run or of its days, added up from transactions as they come. Exact: Wh and nano-dollars."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from trex_market.core.messages import (
     BATTERY,
@@ -15,6 +17,10 @@ from trex_market.core.messages import (
     MeterReading,
     Transaction,
 )
+
+DAILY_ENERGY = ("load", "generated", "bought", "sold", "supplied", "fed_in", "spilled", "self_consumed")
+DAILY_MONEY = ("bought_cost", "sold_income", "bill")
+"""What is kept of a participant's day at the level `participant`: figures in Wh, and figures in $."""
 
 
 class PartyTotals:
@@ -95,6 +101,20 @@ class Totals:
         """Sum of the money of all parties, in nano-dollars; 0, always."""
         return self.grid_income + self.operator_income - sum(party.bill for party in self.parties.values())
 
+    def state(self) -> dict[str, dict[str, int]]:
+        """Return the parties and their figures, to go on from later."""
+        return {
+            name: {figure: getattr(party, figure) for figure in PartyTotals.__slots__}
+            for name, party in self.parties.items()
+        }
+
+    def resume(self, state: Mapping[str, Mapping[str, int]]) -> None:
+        """Go on from parties and figures that `state` returned."""
+        for name, figures in state.items():
+            party = self.party(name)
+            for figure in PartyTotals.__slots__:
+                setattr(party, figure, figures.get(figure, 0))
+
     @staticmethod
     def _meter(party: PartyTotals, meter: MeterReading) -> None:
         for load, sources in meter.consumption.items():
@@ -146,3 +166,77 @@ class Totals:
             self.grid_income += received
         else:
             self.party(row.seller_id).bill -= received
+
+
+class DailyTotals:
+    """Adds up the last local days, each for itself: one of the market's listeners.
+
+    Args:
+        timezone: whose days count, an IANA name.
+        days: so many are kept.
+    """
+
+    def __init__(self, timezone: str, days: int) -> None:
+        self._zone = ZoneInfo(timezone)
+        self._kept = days
+        self._days: dict[int, Totals] = {}
+        self._last = (0, 0)
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Add what was metered and delivered to the days that it belongs to; days long gone are passed over."""
+        for event in events:
+            if type(event) is MeterAccepted:
+                totals = self._day_of(event.meter.slot_start)
+            elif type(event) is Delivered or type(event) is Corrected:
+                totals = self._day_of(event.slot_start)
+            else:
+                continue
+            if totals is not None:
+                totals.hear((event,))
+
+    def last_days(self, time: int) -> list[tuple[int, Totals | None]]:
+        """Return the day of a moment and those before, newest first: each day's start, and what it came to.
+
+        Args:
+            time: UNIX seconds.
+        """
+        days = []
+        for _ in range(self._kept):
+            start, _ = local_day(time, self._zone)
+            days.append((start, self._days.get(start)))
+            time = start - 1
+        return days
+
+    def _day_of(self, time: int) -> Totals | None:
+        if not self._last[0] <= time < self._last[1]:
+            self._last = local_day(time, self._zone)
+        start = self._last[0]
+        if start not in self._days:
+            if len(self._days) >= self._kept:
+                oldest = min(self._days)
+                if start < oldest:
+                    return None
+                del self._days[oldest]
+            self._days[start] = Totals()
+        return self._days[start]
+
+    def state(self) -> dict[int, dict[str, dict[str, int]]]:
+        """Return the days, each with its parties and their figures, to go on from later."""
+        return {start: totals.state() for start, totals in self._days.items()}
+
+    def resume(self, state: Mapping[int, Mapping[str, Mapping[str, int]]]) -> None:
+        """Go on from the days that `state` returned."""
+        for start, parties in state.items():
+            self._days[start] = Totals()
+            self._days[start].resume(parties)
+
+
+def local_day(time: int, zone: ZoneInfo) -> tuple[int, int]:
+    """Return the start of the local day of a moment, and its end; days of 23 and 25 hours included.
+
+    Args:
+        time: UNIX seconds.
+        zone: whose days count.
+    """
+    midnight = datetime.fromtimestamp(time, zone).replace(hour=0, minute=0, second=0, fold=0)
+    return int(midnight.timestamp()), int((midnight + timedelta(days=1)).timestamp())

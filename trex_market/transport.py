@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from trex_market.build import Study
 from trex_market.core.errors import ParticipantError
 from trex_market.plugins import CLIENTS, find
-from trex_market.run import Reach
 from trex_market.server.app import ServerSettings, SimulationServer
 from trex_market.server.conductor import Conductor, Patience, Silence
 from trex_market.server.desk import Limits
@@ -40,7 +39,7 @@ async def _over_sockets(
     limit = JOIN_TIMEOUT_S + JOIN_TIMEOUT_EACH_S * len(study.config.participants)
     settings = ServerSettings(
         patience=Patience(server.turn_timeout_s, limit, silence or server.silence),
-        limits=Limits(sys.maxsize, sys.maxsize),
+        limits=Limits(sys.maxsize, sys.maxsize, connections_per_address=sys.maxsize),
         default_source=study.config.market.default_bid_source,
     )
     async with (
@@ -101,9 +100,13 @@ async def _process(study: Study, simulation: str, url: str, participant_id: str)
         "--simulation",
         simulation,
     ]
-    seed = ["--seed", str(study.config.study.seed)]
+    options += ["--seed", str(study.config.study.seed)]
+    if study.weights is not None:
+        options += ["--keep-weights", str(study.weights.directory)]
+        if study.weights.learnt is not None:
+            options += ["--weights", str(study.weights.learnt)]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "trex_market", "join", url, *options, *seed, stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "trex_market", "join", url, *options, stderr=asyncio.subprocess.PIPE
     )
     try:
         _, said = await process.communicate()
@@ -119,7 +122,7 @@ async def _process(study: Study, simulation: str, url: str, participant_id: str)
         )
 
 
-REACH: dict[str, Reach] = {
+REACH: dict[str, Callable[[Study, str], AbstractAsyncContextManager[Driver]]] = {
     "local": _local,
     "socketio": lambda study, simulation: _over_sockets(study, simulation, _clients, "wait"),
     "processes": lambda study, simulation: _over_sockets(study, simulation, _processes),

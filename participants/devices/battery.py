@@ -8,12 +8,31 @@ Discharging E Wh takes ``E / efficiency`` out, rounded up to a micro-Wh.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from trex_market.core.errors import InputError
 from trex_market.core.units import rounded
 
 _MICRO = 1_000_000
 _SECONDS_PER_MONTH = 30 * 24 * 3600
+
+
+class BatteryTerms(NamedTuple):
+    """A battery in whole numbers.
+
+    Args:
+        capacity: micro-Wh.
+        efficiency: one way, in millionths.
+        limit: the most that is charged and discharged in a slot, in Wh.
+        loss: self-discharge in a slot, in micro-Wh.
+        initial: stored at the start of an episode, in micro-Wh.
+    """
+
+    capacity: int
+    efficiency: int
+    limit: int
+    loss: int
+    initial: int
 
 
 class Battery:
@@ -63,12 +82,23 @@ class Battery:
             slot_start: the first slot.
             step: length of a slot, in seconds.
         """
+        terms = self.terms(step)
         self._step = step
         self._now = slot_start
         self._stored = self._initial
-        self._limit = int(self._power * step / 3600)
-        self._loss = int(self._monthly_loss * step / _SECONDS_PER_MONTH)
+        self._limit = terms.limit
+        self._loss = terms.loss
         self._schedule: dict[int, int] = {}
+
+    def terms(self, step: int) -> BatteryTerms:
+        """Return the battery in whole numbers.
+
+        Args:
+            step: length of a slot, in seconds.
+        """
+        limit = int(self._power * step / 3600)
+        loss = int(self._monthly_loss * step / _SECONDS_PER_MONTH)
+        return BatteryTerms(self._capacity, self._efficiency, limit, loss, self._initial)
 
     @property
     def state_of_charge(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from participants.strategies.common import residual
 from trex_market.participant import NOTHING, Decision, View
 
@@ -15,3 +17,10 @@ class Baseline:
             return NOTHING
         now = view.round.time
         return Decision(battery={now: -residual(view, now)})
+
+    @staticmethod
+    def array_form() -> Any:
+        """Return the class that decides for many homes at once; see `participants.columns`."""
+        from participants.strategies.baseline_kernel import BaselineColumns  # noqa: PLC0415 - needs the extra `fast`
+
+        return BaselineColumns

@@ -7,6 +7,7 @@ well; in other hours its content serves the home and is offered.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from participants.strategies.common import balancing_energy, residual, residual_orders
 from trex_market.core.errors import InputError
@@ -33,10 +34,10 @@ class Basic:
         ask_price: float | None = None,
         charge_hours: Sequence[int] = DAYTIME,
     ) -> None:
-        self._bid_price = None if bid_price is None else price_from_dollars(bid_price)
-        self._ask_price = None if ask_price is None else price_from_dollars(ask_price)
-        self._charge_hours = frozenset(charge_hours)
-        if not self._charge_hours <= frozenset(range(24)):
+        self.bid_price = None if bid_price is None else price_from_dollars(bid_price)
+        self.ask_price = None if ask_price is None else price_from_dollars(ask_price)
+        self.charge_hours = frozenset(charge_hours)
+        if not self.charge_hours <= frozenset(range(24)):
             raise InputError(f"charge_hours must be hours from 0 to 23, found {list(charge_hours)}")
 
     def decide(self, view: View) -> Decision:
@@ -57,12 +58,12 @@ class Basic:
     def _prices(self, view: View) -> tuple[int, int]:
         middle = (view.round.next_sell_price + view.round.next_buy_price) // 2
         return (
-            middle if self._bid_price is None else self._bid_price,
-            middle if self._ask_price is None else self._ask_price,
+            middle if self.bid_price is None else self.bid_price,
+            middle if self.ask_price is None else self.ask_price,
         )
 
     def _charging(self, view: View, slot_start: int) -> bool:
-        return view.local_hour(slot_start + view.round.step) in self._charge_hours
+        return view.local_hour(slot_start + view.round.step) in self.charge_hours
 
     def _battery_orders(
         self, view: View, potential: tuple[int, int], bid_price: int, ask_price: int
@@ -78,3 +79,10 @@ class Basic:
         if spare > 0:
             orders.append(ask(spare, ask_price, slot_start, BATTERY))
         return orders
+
+    @staticmethod
+    def array_form() -> Any:
+        """Return the class that decides for many homes at once; see `participants.columns`."""
+        from participants.strategies.basic_kernel import BasicColumns  # noqa: PLC0415 - needs the extra `fast`
+
+        return BasicColumns

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 from participants.strategies.common import balancing_energy, residual, residual_orders, sold_from_battery
 from trex_market.core.errors import InputError
@@ -34,17 +35,24 @@ class BatteryArbitrage:
                 "window_hours must be above 0 and local_discount from 0 to 1, "
                 f"found {window_hours} and {local_discount}"
             )
-        self._window_hours = window_hours
-        self._discount = local_discount
+        self.window_hours = window_hours
+        self.local_discount = local_discount
         self._prices: deque[int] = deque()
 
     def start_episode(self, start: EpisodeStart) -> None:
         """Forget the prices."""
-        length = max(1, int(self._window_hours * _SECONDS_PER_HOUR / start.market.step))
-        self._prices = deque(maxlen=length)
+        self._prices = deque(maxlen=self.window(start.market.step))
 
     def end_episode(self) -> None:
         """Nothing is kept."""
+
+    def window(self, step: int) -> int:
+        """Return how many rounds' prices are remembered.
+
+        Args:
+            step: length of a slot, in seconds.
+        """
+        return max(1, int(self.window_hours * _SECONDS_PER_HOUR / step))
 
     def decide(self, view: View) -> Decision:
         """Bid or ask for the next slot to be cleared; plan the battery for the one that was."""
@@ -64,7 +72,7 @@ class BatteryArbitrage:
     def _local_prices(self, view: View) -> tuple[int, int]:
         low = max(0, view.round.next_sell_price)
         high = max(low, view.round.next_buy_price)
-        margin = int((high - low) * self._discount)
+        margin = int((high - low) * self.local_discount)
         return high - margin, low + margin
 
     def _dear(self, price: int, battery: BatteryView) -> bool:
@@ -101,6 +109,15 @@ class BatteryArbitrage:
         if wanted > 0:
             return [bid(wanted, bid_price, slot_start)]
         return _asks(view, slot_start, -wanted, ask_price)
+
+    @staticmethod
+    def array_form() -> Any:
+        """Return the class that decides for many homes at once; see `participants.columns`."""
+        from participants.strategies.battery_arbitrage_kernel import (  # noqa: PLC0415 - needs the extra `fast`
+            BatteryArbitrageColumns,
+        )
+
+        return BatteryArbitrageColumns
 
 
 def _asks(view: View, slot_start: int, quantity: int, price: int) -> list[NewOrder]:

@@ -6,6 +6,8 @@ other way. In each round the open orders are taken back and submitted anew.
 
 from __future__ import annotations
 
+from typing import Any
+
 from participants.strategies.common import residual_orders
 from trex_market.core.errors import InputError
 from trex_market.core.units import price_from_dollars
@@ -29,24 +31,33 @@ class LinearRamp:
     ) -> None:
         if ramp_steps < 1:
             raise InputError(f"ramp_steps must be at least 1, found {ramp_steps}")
-        self._steps = ramp_steps
-        self._lowest = None if lowest_price is None else price_from_dollars(lowest_price)
-        self._highest = None if highest_price is None else price_from_dollars(highest_price)
+        if type(ramp_steps) is not int:
+            raise InputError(f"ramp_steps must be a whole number, found {ramp_steps}")
+        self.steps = ramp_steps
+        self.lowest_price = None if lowest_price is None else price_from_dollars(lowest_price)
+        self.highest_price = None if highest_price is None else price_from_dollars(highest_price)
 
     def decide(self, view: View) -> Decision:
         """Move the prices of all slots whose gates close within the ramp."""
         orders: list[NewOrder] = []
-        for steps_left in range(self._steps):
+        for steps_left in range(self.steps):
             slot_start = view.round.next_settle + steps_left * view.round.step
             bid_price, ask_price = self._prices(view, steps_left)
             orders += residual_orders(view, slot_start, bid_price, ask_price)
         return Decision(orders, cancel=[order.order_id for order in view.open_orders()])
 
     def _prices(self, view: View, steps_left: int) -> tuple[int, int]:
-        low = view.round.next_sell_price if self._lowest is None else self._lowest
-        high = view.round.next_buy_price if self._highest is None else self._highest
+        low = view.round.next_sell_price if self.lowest_price is None else self.lowest_price
+        high = view.round.next_buy_price if self.highest_price is None else self.highest_price
         low, high = max(0, low), max(0, low, high)
-        way = (high - low) * (self._steps - 1 - steps_left) // max(1, self._steps - 1)
-        if self._steps == 1:
+        way = (high - low) * (self.steps - 1 - steps_left) // max(1, self.steps - 1)
+        if self.steps == 1:
             way = high - low
         return low + way, high - way
+
+    @staticmethod
+    def array_form() -> Any:
+        """Return the class that decides for many homes at once; see `participants.columns`."""
+        from participants.strategies.linear_ramp_kernel import LinearRampColumns  # noqa: PLC0415 - needs the extra `fast`
+
+        return LinearRampColumns

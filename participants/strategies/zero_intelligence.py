@@ -6,6 +6,8 @@ buyer's value is what the grid charges, a seller's cost what the grid pays.
 
 from __future__ import annotations
 
+from typing import Any
+
 from participants.strategies.common import residual_orders
 from trex_market.participant import Decision, View
 
@@ -20,3 +22,10 @@ class ZeroIntelligence:
         low = max(0, low)
         price = low + int(view.chance() * (max(low, high) - low + 1))
         return Decision(residual_orders(view, round.next_settle, price, price))
+
+    @staticmethod
+    def array_form() -> Any:
+        """Return the class that decides for many homes at once; see `participants.columns`."""
+        from participants.strategies.zero_intelligence_kernel import ZeroIntelligenceColumns  # noqa: PLC0415 - needs the extra `fast`
+
+        return ZeroIntelligenceColumns

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.config.helpers import SMALL, config, mistakes, only_mistake, small
+from trex_market.config.schema import ServerConfig
 
 TRADER = "    trader: {type: basic}\n"
 
@@ -92,6 +93,7 @@ def test_numbers_are_names_and_names_are_kept_as_written() -> None:
     [
         ("grid", "the name 'grid' is reserved"),
         ("Operator", "the name 'Operator' is reserved"),
+        ("OBSERVER", "the name 'OBSERVER' is reserved"),
         ("''", "must not be empty"),
         ('" "', "must not be empty"),
         ('"a\\nb"', "must not have control characters, found 'a\\nb'"),
@@ -179,9 +181,17 @@ def test_empty_sections_are_their_defaults(section: str) -> None:
         ("{port: http}", "port: must be a port, 1 to 65535, found 'http'"),
         ("{turn_timeout_s: 0}", "turn_timeout_s: must be above 0 s, found 0"),
         ("{host: 5}", "host: must be text, found 5; put it in quotes"),
+        ("{request_burst: 0}", "request_burst: must be at least 1, found 0"),
+        ("{max_requests_per_second: 0}", "max_requests_per_second: must be above 0, found 0"),
+        (
+            "{allowed_origins: [example.org]}",
+            "allowed_origins[0]: must be an origin such as 'https://example.org', without a path, or '*' for all, found 'example.org'",
+        ),
         (
             "{hots: x}",
-            "hots: unknown key 'hots'. Did you mean 'host'? There are: host, max_open_orders, max_requests_per_round, open, operator_token_sha256, port, second_connection, silence, turn_timeout_s.",
+            "hots: unknown key 'hots'. Did you mean 'host'? There are: "
+            + ", ".join(sorted(ServerConfig.model_fields))
+            + ".",
         ),
     ],
 )

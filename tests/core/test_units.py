@@ -18,6 +18,7 @@ from trex_market.core.units import (
     grid_price,
     price_from_dollars,
     rounded,
+    wh_from_kwh,
 )
 
 wholes = st.integers(-(10**15), 10**15)
@@ -120,3 +121,23 @@ def test_between_lies_between(one: int, other: int, k: int) -> None:
     assert between(low, high, 0) == low
     assert between(low, high, MICRO) == high
     assert between(low, high, k) == round(low + Fraction(k, MICRO) * (high - low))
+
+
+@given(st.integers(0, 10**15), st.integers(0, 10**20 - 1))
+def test_kwh_become_whole_wh_and_a_wh_that_has_begun_does_not_count(wh: int, begun: int) -> None:
+    kwh = Decimal(f"{wh // 1000}.{wh % 1000:03d}{begun:020d}")
+    assert wh_from_kwh(kwh) == wh
+    assert wh_from_kwh(Decimal(wh).scaleb(-3)) == wh
+
+
+@pytest.mark.parametrize(
+    ("text", "wh"), [("1e-4", 0), ("-1e-4", -1), ("1E+3", 1_000_000), ("0e5", 0), ("-0", 0)]
+)
+def test_kwh_in_other_forms(text: str, wh: int) -> None:
+    assert wh_from_kwh(Decimal(text)) == wh
+
+
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "Infinity", "1e60", "1e999999999", "1e-61", "1e-999999999"])
+def test_what_is_no_number_of_kwh_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no number of kWh"):
+        wh_from_kwh(Decimal(text))

@@ -10,7 +10,9 @@ import pytest
 
 from trex_market.core.errors import MissingExtraError, ProfileError
 from trex_market.profiles import Profile, open_source
+from trex_market.profiles.importing import import_profiles
 from trex_market.profiles.simbench import SimbenchSource
+from trex_market.profiles.storage import StorageData
 
 CODE = "1-LV-semiurb5--2-sw"
 NEW_YEAR = 1_451_602_800
@@ -131,3 +133,64 @@ def test_the_installed_package_is_found_without_loading_it(
     (tmp_path / "moved").rename(package / "networks" / "1-complete_data-mixed-all-2-sw")
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert open_source(f"simbench:{CODE}", base=tmp_path).participants() == ["home_1", "home_2", "home_3"]
+
+
+STORED = "id;node;type;pStor;sR;eStore;etaStore;sdStore;subnet"
+
+
+def test_batteries_are_those_at_a_homes_bus(networks: Path) -> None:
+    rows = [
+        STORED,
+        "LV5.201 Storage 1;bus 1;PV_Storage;-0.0031;0.0031;0.0062;0.95;0.13;LV5.201",
+        "LV5.201 Storage 2;bus 2;PV_Storage;-0.002;0.002;0.004;0.95;0.13;LV5.201",
+        "LV5.201 Storage 3;bus 2;PV_Storage;-0.001;0.001;0.002;0.9;1;LV5.201",
+        "LV5.201 Storage 4;bus 3;PV_Storage;-0.1;0.1;0.2;0.95;0.13;LV5.201",
+        "LV4.101 Storage 1;bus 9;PV_Storage;-0.1;0.1;0.2;0.95;0.13;LV4.101",
+    ]
+    write(networks / "1-complete_data-mixed-all-2-sw", "Storage", rows)
+    # Two homes are at bus 1, and the first has what else is there; at bus 3 there is no home. 0.13 % a day, 30 days.
+    assert SimbenchSource(CODE, networks).storages() == {
+        "home_1": StorageData(6_200, 3_100, 0.95, 0.039),
+        "home_3": StorageData(6_000, 3_000, 0.95, 0.039),
+    }
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            "LV5.201 Storage 1;bus 1;PV;0;0;0.006;0.95;0.13;LV5.201",
+            "LV5.201 Storage 1: needs eStore and sR above 0",
+        ),
+        (
+            "LV5.201 Storage 1;bus 1;PV;0;0.003;0.006;95;0.13;LV5.201",
+            "etaStore above 0 to 1 .*found 0.006, 0.003, 95.0",
+        ),
+        ("LV5.201 Storage 1;bus 1;PV;0;much;0.006;0.95;0.13;LV5.201", "LV5.201 Storage 1: is not a battery"),
+    ],
+)
+def test_impossible_batteries_are_refused(networks: Path, row: str, message: str) -> None:
+    write(networks / "1-complete_data-mixed-all-2-sw", "Storage", [STORED, row])
+    with pytest.raises(ProfileError, match=message):
+        SimbenchSource(CODE, networks).storages()
+
+
+def test_a_grid_without_batteries_has_none(networks: Path) -> None:
+    (networks / "1-complete_data-mixed-all-2-sw" / "Storage.csv").unlink()
+    assert SimbenchSource(CODE, networks).storages() == {}
+
+
+def test_a_grid_is_imported_with_its_population(networks: Path, tmp_path: Path) -> None:
+    rows = [STORED, "LV5.201 Storage 2;bus 2;PV_Storage;-0.002;0.002;0.004;0.95;0.13;LV5.201"]
+    write(networks / "1-complete_data-mixed-all-2-sw", "Storage", rows)
+    done = import_profiles(SimbenchSource(CODE, networks), tmp_path / "own")
+    assert (done.participants, done.slots) == (3, 3 * 9_600)
+    assert done.load == 9_600 * (300 + 250 + 500)
+    assert done.generated == 9_600 * 200 + 400
+    section = (tmp_path / "own" / "participants.yaml").read_text(encoding="utf-8")
+    assert section.splitlines() == [
+        "participants:",
+        "  home_1: {trader: {type: basic}}",
+        "  home_2: {trader: {type: basic}}",
+        "  home_3: {trader: {type: basic}, storage: {capacity: 4000, power: 2000, efficiency: 0.95, monthly_sdr: 0.039}}",
+    ]

@@ -10,12 +10,12 @@ import pytest
 from participants.client import Client
 from tests.helpers import START
 from tests.server.helpers import Agent, bid, hall, home, soon
-from tests.shell_helpers import study
+from tests.shell_helpers import Shell, study
 from trex_market.config import load_config
 from trex_market.core.errors import ConfigError, ParticipantError
 from trex_market.server.desk import Limits
-from trex_market.server.doorkeeper import OPERATOR, token_hash
-from trex_market.serving import TOKEN_VARIABLE, server_settings
+from trex_market.server.doorkeeper import OBSERVER, OPERATOR, token_hash
+from trex_market.serving import METER_TOKEN_VARIABLE, TOKEN_VARIABLE, server_settings
 
 HASHES = {"ann": token_hash("a"), "bob": token_hash("b")}
 
@@ -158,3 +158,49 @@ def test_one_token_closes_the_market(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(f"{TOKEN_VARIABLE}maker", "new")
     hashes = server_settings(config, None).token_hashes
     assert hashes == {"maker": token_hash("new"), "taker": token_hash("t"), OPERATOR: token_hash("o")}
+
+
+def test_tokens_of_meters_and_observers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_meter = f"participants:\n  maker: {{meter_token_sha256: {token_hash('m')}, trader"
+    observed = (
+        "market:\n",
+        f"server: {{host: 0.0.0.0, observer_token_sha256: {token_hash('e')}}}\nmarket:\n",
+    )
+    config = load_config(study(tmp_path, (PARTICIPANTS, with_meter), observed))
+    settings = server_settings(config, None)
+    assert not settings.is_open
+    assert settings.token_hashes == {OBSERVER: token_hash("e")}
+    assert settings.meter_token_hashes == {"maker": token_hash("m")}
+
+    monkeypatch.setenv(f"{METER_TOKEN_VARIABLE}maker", "new")
+    monkeypatch.setenv(f"{METER_TOKEN_VARIABLE}taker", "t")
+    monkeypatch.setenv(f"{METER_TOKEN_VARIABLE}nobody", "n")
+    monkeypatch.setenv(f"{TOKEN_VARIABLE}observer", "o")
+    settings = server_settings(config, None)
+    assert settings.token_hashes == {OBSERVER: token_hash("o")}
+    assert settings.meter_token_hashes == {"maker": token_hash("new"), "taker": token_hash("t")}
+
+
+def test_a_meters_token_alone_closes_the_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{METER_TOKEN_VARIABLE}maker", "m")
+    assert not server_settings(load_config(study(tmp_path)), None).is_open
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "variable"),
+    [
+        ([], "server.operator_token_sha256", "TREX_MARKET_TOKEN_operator"),
+        (["observer"], "server.observer_token_sha256", "TREX_MARKET_TOKEN_observer"),
+        (["ann"], "participants.ann.token_sha256", "TREX_MARKET_TOKEN_ann"),
+        (["ann", "--meter"], "participants.ann.meter_token_sha256", "TREX_MARKET_METER_TOKEN_ann"),
+    ],
+)
+def test_a_token_for_each_role_is_made(shell: Shell, arguments: list[str], key: str, variable: str) -> None:
+    first, second = shell("token", *arguments), shell("token", *arguments)
+    shown, kept, hint = first.out.splitlines()
+    secret = shown.rpartition(": ")[2]
+    assert len(secret) == 32
+    assert kept == f"{key}: {token_hash(secret)}"
+    assert variable in hint
+    assert second.out.splitlines()[0] != shown
+    assert "--meter goes with a participant" in shell.refuses("token", "operator", "--meter")

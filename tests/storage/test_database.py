@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from trex_market.core.errors import InputError, StorageError
-from trex_market.storage.address import parse_address, shown
+from trex_market.core.errors import StorageError
 from trex_market.storage.database import Database
 from trex_market.storage.reader import runs
+from trex_market.storage.schema import VERSION_TABLE
 from trex_market.storage.tables import metadata
 
 from .helpers import RUN
@@ -29,32 +29,7 @@ async def test_a_file_is_made_with_its_folder_and_opened_again(form: str, tmp_pa
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE sql <> ''")}
-    assert names == set(metadata.tables)
-
-
-def test_addresses_are_read() -> None:
-    url = parse_address("postgresql://me:secret@host:5433/market?sslmode=require")
-    assert url.drivername == "postgresql+asyncpg"
-    assert dict(url.query) == {"ssl": "require"}
-    assert shown(url) == "postgresql://me@host:5433/market"
-    assert parse_address("postgres://host/market").drivername == "postgresql+asyncpg"
-
-
-@pytest.mark.parametrize(
-    ("address", "sentence"),
-    [
-        ("mysql://me:secret@host/market", "unknown kind of database 'mysql'"),
-        ("postgresq://me:secret@host/market", "Did you mean 'postgresql'"),
-        ("market", "'market' is not a database"),
-        ("sqlite://", "names no file"),
-        ("sqlite:///:memory:", "names no file"),
-        ("postgresql://me:secret@host:port/market", "is not a database URL"),
-    ],
-)
-async def test_a_wrong_address_is_named(address: str, sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence) as caught:
-        await Database.open(address)
-    assert "secret" not in str(caught.value)
+    assert names == {*metadata.tables, VERSION_TABLE}
 
 
 async def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:

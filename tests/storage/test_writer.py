@@ -29,6 +29,7 @@ from trex_market.storage import reader, tables
 from trex_market.storage import writer as writer_module
 from trex_market.storage.bulk import Batch
 from trex_market.storage.database import Database
+from trex_market.storage.rows import transaction_rows
 from trex_market.storage.writer import Writer
 
 from .helpers import STEP, T0, a_reading, a_transaction, an_order, everything, market_events
@@ -214,6 +215,17 @@ async def test_metrics_are_kept_and_what_is_no_number_is_none(database: Database
     await writer.close()
     rows = await reader.metrics(database, "run")
     assert [(row.name, row.value) for row in rows] == [("price", None), ("reward", 2.0)]
+
+
+async def test_rows_that_are_made_already_go_with_the_others(database: Database) -> None:
+    writer = Writer(database, "run", "market", record=("transactions", "metrics"))
+    writer.hear(deliveries(0, 2))
+    for number in (2, 3):
+        writer.keep("transactions", transaction_rows("run", [a_transaction(number)]))
+    writer.keep("orders", [("run", 1)])  # which are not recorded
+    assert writer.pending == 4
+    await writer.close()
+    assert await written(database) == ids(4)
 
 
 @pytest.mark.parametrize("count", [1, 99, 1000, 2345])

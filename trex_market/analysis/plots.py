@@ -1,4 +1,10 @@
-"""Plots of a run, as Plotly figures. Energy in kWh, prices in $/kWh, money in $, times local."""
+"""Plots of a run as Plotly traces and layouts, in plain data.
+
+Energy in kWh, power in kW, prices in $/kWh, money in $, times local. Colours
+suit a light page and a dark one; all else that depends on the page is set by its
+script. `x` of a trace may name a series of the figure's `shared`, which several
+traces show.
+"""
 
 from __future__ import annotations
 
@@ -8,217 +14,310 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-import plotly.graph_objects as go
 
-from trex_market.analysis.summary import WH_PER_KWH, Summary
-from trex_market.core.units import MICRO
-from trex_market.storage.rows import OrderRecord
+from trex_market.analysis.frames import BillFrame, EnergyFrame, FlowFrame, TradeFrame
+from trex_market.analysis.kpis.grid import net_exchange
+from trex_market.analysis.kpis.measures import WH_PER_KWH
+from trex_market.analysis.sampling import Bins, bins, thinned
+from trex_market.core.units import MICRO, NANO
 
-Figure = Any
+TEAL, AMBER, BLUE, CORAL, GREY, GREEN, VIOLET = (
+    "#2a9d8f",
+    "#e0a030",
+    "#4f83b5",
+    "#e76f51",
+    "#8d99a6",
+    "#7fa66a",
+    "#9478bd",
+)
 
-COLOURS = {
-    "delivery": "#2a9d8f",
-    "self_consumption": "#8ab17d",
-    "feed_in": "#e9c46a",
-    "supply": "#577590",
-    "grid": "#577590",
-    "market": "#2a9d8f",
-    "baseline": "#adb5bd",
-    "demand": "#e76f51",
-}
+RUN_COLOURS = (TEAL, CORAL, BLUE, AMBER, VIOLET, GREEN)
+"""Of runs that are shown in one figure."""
+
+CURVE_POINTS = 400
+"""So many points of a load duration curve are shown."""
+
+NAMES_SHOWN = 60
+"""Bars of more participants than this go without names below them."""
+
+Trace = dict[str, Any]
 
 
-class SlotFigures(msgspec.Struct, frozen=True):
-    """One slot of a run. Energy in Wh; prices in $/kWh.
+class Figure(msgspec.Struct, frozen=True):
+    """A figure.
 
     Args:
-        energy: kind of transaction -> Wh.
-        local_price: what buyers paid on average; None if nothing was traded.
-        sell_price: what the grid paid; None if it was not recorded.
-        buy_price: what the grid charged; None if it was not recorded.
+        title: above it; empty where its section's says it.
+        data: Plotly's traces.
+        layout: Plotly's layout, as far as it does not depend on the page.
+        shared: series that traces name.
+        note: below it.
     """
 
-    slot_start: int
-    energy: Mapping[str, int]
-    local_price: float | None
-    sell_price: float | None
-    buy_price: float | None
+    title: str
+    data: list[Trace]
+    layout: dict[str, Any]
+    shared: dict[str, list[Any]] = msgspec.field(default_factory=dict)
+    note: str = ""
 
 
-def local_times(times: Sequence[int], timezone: str) -> list[datetime]:
+def local_times(times: Sequence[int], timezone: str) -> list[str]:
     """Return UNIX times as local times without an offset, as they are to be shown."""
     zone = ZoneInfo(timezone)
-    return [datetime.fromtimestamp(time, zone).replace(tzinfo=None) for time in times]
+    return [f"{datetime.fromtimestamp(time, zone):%Y-%m-%d %H:%M}" for time in times]
 
 
-def _styled(figure: Figure, title: str, x: str, y: str) -> Figure:
-    figure.update_layout(
-        title=title,
-        xaxis_title=x,
-        yaxis_title=y,
-        template="plotly_white",
-        margin={"l": 60, "r": 30, "t": 60, "b": 50},
-        height=430,
-        legend={"orientation": "h", "y": -0.2},
-        hovermode="x unified",
-    )
-    return figure
+def prices_figure(trade: TradeFrame, period: int, timezone: str) -> Figure:
+    """Plot the grid's prices and the mean local price over time, and the energy traded.
 
-
-def prices_figure(slots: Sequence[SlotFigures], timezone: str) -> Figure:
-    """Plot the grid's prices and the local average price per slot, and the energy traded."""
-    times = local_times([slot.slot_start for slot in slots], timezone)
-    figure = go.Figure()
-    figure.add_bar(
-        x=times,
-        y=[slot.energy.get("delivery", 0) / WH_PER_KWH for slot in slots],
-        name="traded (kWh)",
-        marker_color="#dfe7e5",
-    )
-    lines = [
-        ("grid charges", [slot.buy_price for slot in slots], COLOURS["grid"], "dot"),
-        ("grid pays", [slot.sell_price for slot in slots], COLOURS["feed_in"], "dot"),
+    Args:
+        trade: of the run.
+        period: length of a slot, in seconds.
+        timezone: of the times shown.
+    """
+    shown = bins(trade.start, period)
+    quantity = shown.sums(trade.quantity)
+    local = [
+        _rounded(paid / energy / MICRO, 5) if energy > 0 else None
+        for paid, energy in zip(shown.sums(trade.paid), quantity, strict=True)
     ]
-    for name, values, colour, dash in lines:
-        line = {"color": colour, "dash": dash, "shape": "hv"}
-        figure.add_scatter(x=times, y=values, name=name, mode="lines", line=line, yaxis="y2")
-    figure.add_scatter(
-        x=times,
-        y=[slot.local_price for slot in slots],
-        name="local average",
-        mode="markers",
-        marker={"color": COLOURS["market"], "size": 5},
-        yaxis="y2",
-    )
-    # Prices are drawn over the bars.
-    styled = _styled(figure, "Prices per slot", "local time", "kWh")
-    return styled.update_layout(
-        yaxis={"side": "right", "showgrid": False},
-        yaxis2={"overlaying": "y", "side": "left", "title": "$/kWh"},
-    )
+    data: list[Trace] = [
+        _line("grid charges", "time", _dollars(shown.means(trade.buy_price)), BLUE, dash="dot", shape="hv"),
+        _line("grid pays", "time", _dollars(shown.means(trade.sell_price)), AMBER, dash="dot", shape="hv"),
+        {
+            "type": "scatter",
+            "name": "local, mean",
+            "x": "time",
+            "y": local,
+            "mode": "lines+markers",
+            "line": {"color": TEAL, "width": 1},
+            "marker": {"size": 3},
+            "connectgaps": False,
+        },
+        {
+            "type": "bar",
+            "name": "traded",
+            "x": "time",
+            "y": _kwh(quantity),
+            "marker": {"color": TEAL, "line": {"width": 0}},
+            "yaxis": "y2",
+            "showlegend": False,
+        },
+    ]
+    layout = {
+        "yaxis": {"title": {"text": "$/kWh"}, "domain": [0.36, 1], "rangemode": "tozero"},
+        "yaxis2": {"title": {"text": f"kWh per {duration(shown.period)}"}, "domain": [0, 0.28]},
+        "xaxis": {"anchor": "y2", "type": "date"},
+        "bargap": 0.05,
+    }
+    times = {"time": local_times(shown.starts, timezone)}
+    return Figure("", data, layout, times, _binned(shown, period))
 
 
-def flows_figure(slots: Sequence[SlotFigures], timezone: str) -> Figure:
-    """Plot where energy came from and went to, per slot."""
-    times = local_times([slot.slot_start for slot in slots], timezone)
-    figure = go.Figure()
-    for kind, name, sign in (
-        ("self_consumption", "own use", 1),
-        ("delivery", "traded with neighbours", 1),
-        ("supply", "from the grid", 1),
-        ("feed_in", "to the grid", -1),
+def flows_figure(energy: EnergyFrame, timezone: str) -> Figure:
+    """Plot where energy came from and went to over time, as mean power."""
+    shown = bins(energy.start, energy.period)
+    hours = [rows * energy.period / 3600 for rows in shown.rows]
+    data: list[Trace] = []
+    for name, column, colour, sign in (
+        ("own use", energy.own_use, GREEN, 1),
+        ("from neighbours", energy.delivered, TEAL, 1),
+        ("from the grid", energy.supplied, BLUE, 1),
+        ("to the grid", [a + b for a, b in zip(energy.fed_in, energy.spilled, strict=True)], AMBER, -1),
     ):
-        figure.add_scatter(
-            x=times,
-            y=[sign * slot.energy.get(kind, 0) / WH_PER_KWH for slot in slots],
-            name=name,
-            mode="lines",
-            line={"width": 0.5, "color": COLOURS[kind]},
-            stackgroup="in" if sign > 0 else "out",
+        values = zip(shown.sums(column), hours, strict=True)
+        data.append(
+            {
+                "type": "scatter",
+                "name": name,
+                "x": "time",
+                "y": [_rounded(sign * quantity / WH_PER_KWH / hour) for quantity, hour in values],
+                "mode": "lines",
+                "line": {"width": 0.5, "color": colour, "shape": "hv"},
+                "stackgroup": "in" if sign > 0 else "out",
+            }
         )
-    return _styled(figure, "Energy flows per slot", "local time", "kWh")
+    layout = {"yaxis": {"title": {"text": "kW"}}, "xaxis": {"type": "date"}}
+    times = {"time": local_times(shown.starts, timezone)}
+    return Figure("Energy over time", data, layout, times, _binned(shown, energy.period))
 
 
-def sankey_figure(slots: Sequence[SlotFigures]) -> Figure:
-    """Plot the run's energy from where it was made to where it was used."""
-    total: dict[str, float] = {}
-    for slot in slots:
-        for kind, energy in slot.energy.items():
-            total[kind] = total.get(kind, 0) + energy / WH_PER_KWH
-    nodes = ["home's own energy", "grid", "own use", "neighbours", "grid (fed in)", "homes (supplied)"]
-    links = [
-        (0, 2, "self_consumption"),
-        (0, 3, "delivery"),
-        (0, 4, "feed_in"),
-        (0, 4, "spill"),
-        (1, 5, "supply"),
+def sankey_figure(flows: FlowFrame) -> Figure:
+    """Plot the ways that energy took over the whole run."""
+    origins, targets = sorted(set(flows.origin)), sorted(set(flows.target))
+    colours = {"grid": BLUE, "solar": AMBER, "bess": VIOLET, "wind": GREEN}
+    targets_coloured = {
+        "grid": BLUE,
+        "homes": CORAL,
+        "neighbours": TEAL,
+        "own use": GREEN,
+        "own battery": VIOLET,
+    }
+    named = {"grid": "from the grid", "bess": "battery"}
+    labels = [named.get(name, name) for name in origins] + [_target_label(name) for name in targets]
+    shown = [
+        (origins.index(origin), len(origins) + targets.index(target), quantity, origin)
+        for origin, target, quantity in zip(flows.origin, flows.target, flows.quantity, strict=True)
+        if quantity > 0
     ]
-    figure = go.Figure(
-        go.Sankey(
-            node={"label": nodes, "pad": 20, "color": "#577590"},
-            link={
-                "source": [source for source, _, _ in links],
-                "target": [target for _, target, _ in links],
-                "value": [total.get(kind, 0) for _, _, kind in links],
-                "label": [kind for _, _, kind in links],
+    trace: Trace = {
+        "type": "sankey",
+        "node": {
+            "label": labels,
+            "color": [colours.get(name, GREY) for name in origins]
+            + [targets_coloured.get(name, GREY) for name in targets],
+            "pad": 18,
+            "thickness": 16,
+            "line": {"width": 0},
+        },
+        "link": {
+            "source": [source for source, _, _, _ in shown],
+            "target": [target for _, target, _, _ in shown],
+            "value": [quantity / WH_PER_KWH for _, _, quantity, _ in shown],
+            "color": [_faded(colours.get(origin, GREY)) for _, _, _, origin in shown],
+        },
+        "valueformat": ",.1f",
+        "valuesuffix": " kWh",
+    }
+    return Figure("Energy flows", [trace], {})
+
+
+def _target_label(name: str) -> str:
+    return {"grid": "to the grid", "homes": "homes, from the grid"}.get(name, name)
+
+
+def bills_figure(bills: Sequence[tuple[str, Mapping[str, int]]]) -> Figure:
+    """Plot participants' bills beside each other, those who pay most first.
+
+    Args:
+        bills: of each case its name, and participant id -> nano-dollars.
+    """
+    first = bills[0][1]
+    everybody = {name for _, each in bills for name in each}
+    names = sorted(everybody, key=lambda name: (-first.get(name, 0), name))
+    colours = {"net billing": GREY, "time of use": AMBER}
+    data: list[Trace] = [
+        {
+            "type": "bar",
+            "name": case,
+            "x": "participant",
+            "y": [_rounded(each[name] / NANO) if name in each else None for name in names],
+            "marker": {
+                "color": colours.get(case, RUN_COLOURS[place % len(RUN_COLOURS)]),
+                "line": {"width": 0},
             },
-            valueformat=".1f",
-            valuesuffix=" kWh",
-        )
-    )
-    return _styled(figure, "Energy flows of the run", "", "")
+        }
+        for place, (case, each) in enumerate(bills)
+    ]
+    layout = {
+        "yaxis": {"title": {"text": "$ (below 0: income)"}},
+        "xaxis": {"type": "category", "showticklabels": len(names) <= NAMES_SHOWN, "tickangle": -60},
+        "barmode": "group",
+        "bargap": 0.2,
+    }
+    return Figure("", data, layout, {"participant": names})
 
 
-def bills_figure(summary: Summary) -> Figure:
-    """Plot each participant's bill in the market beside the one under net billing."""
-    names = [figures.participant_id for figures in summary.participants]
-    figure = go.Figure()
-    if summary.baseline_bill is not None:
-        figure.add_bar(
-            x=names,
-            y=[figures.baseline_bill for figures in summary.participants],
-            name="net billing (baseline)",
-            marker_color=COLOURS["baseline"],
-        )
-    figure.add_bar(
-        x=names,
-        y=[figures.bill for figures in summary.participants],
-        name="market",
-        marker_color=COLOURS["market"],
-    )
-    return _styled(figure, "Bills", "", "$ (negative: income)")
-
-
-def batteries_figure(charges: Mapping[str, Sequence[tuple[int, float]]], timezone: str) -> Figure:
-    """Plot the state of charge of each battery.
+def batteries_figure(
+    charges: Mapping[str, Sequence[tuple[int, float]]], batteries: int, timezone: str, period: int
+) -> Figure:
+    """Plot the state of charge of batteries.
 
     Args:
         charges: participant id -> (time, Wh).
+        batteries: how many there are in all.
         timezone: of the times shown.
+        period: length of a slot, in seconds.
     """
-    figure = go.Figure()
-    for name, series in charges.items():
-        times = local_times([time for time, _ in series], timezone)
-        energy = [charge / WH_PER_KWH for _, charge in series]
-        figure.add_scatter(x=times, y=energy, name=name, mode="lines", line={"width": 1})
-    return _styled(figure, "State of charge of the batteries", "local time", "kWh")
+    data: list[Trace] = []
+    shared: dict[str, list[Any]] = {}
+    note = ""
+    for place, (name, series) in enumerate(charges.items()):
+        shown = bins([time for time, _ in series], period)
+        times = local_times(shown.starts, timezone)
+        key = next((key for key, known in shared.items() if known == times), f"time {place}")
+        shared[key] = times
+        values = shown.means([charge for _, charge in series])
+        energy = [None if value is None else _rounded(value / WH_PER_KWH) for value in values]
+        data.append(_line(name, key, energy, RUN_COLOURS[place % len(RUN_COLOURS)], width=1.2))
+        note = _binned(shown, period)
+    if batteries > len(charges):
+        note = f"{len(charges)} of {batteries} batteries are shown. {note}"
+    layout = {"yaxis": {"title": {"text": "kWh"}, "rangemode": "tozero"}, "xaxis": {"type": "date"}}
+    return Figure("", data, layout, shared, note.strip())
 
 
-def depth_figure(orders_by_slot: Mapping[int, Sequence[OrderRecord]], timezone: str, shown: int) -> Figure:
-    """Plot supply and demand of a slot that is chosen from a menu.
+def duration_figure(energies: Sequence[tuple[str, EnergyFrame]]) -> Figure:
+    """Plot for what share of the time the community's exchange with the grid is above a power.
 
     Args:
-        orders_by_slot: slot start -> its orders.
-        timezone: of the times shown.
-        shown: the slot that is shown at first.
+        energies: of each case its name and its energy by slot.
     """
-    figure = go.Figure()
-    slots = list(orders_by_slot)
-    for slot_start in slots:
-        orders = orders_by_slot[slot_start]
-        for side, name in (("bid", "demand"), ("ask", "supply")):
-            x, y = _staircase([order for order in orders if order.side == side], descending=side == "bid")
-            line = {"shape": "hv", "color": COLOURS["demand" if side == "bid" else "market"]}
-            figure.add_scatter(x=x, y=y, name=name, mode="lines", line=line, visible=slot_start == shown)
-    buttons = []
-    for place, time in enumerate(local_times(slots, timezone)):
-        visible = [trace // 2 == place for trace in range(2 * len(slots))]
-        buttons.append(
-            {"label": f"{time:%a %d %b %H:%M}", "method": "update", "args": [{"visible": visible}]}
+    data: list[Trace] = []
+    shared: dict[str, list[Any]] = {}
+    for place, (case, energy) in enumerate(energies):
+        hours = energy.period / 3600
+        powers = sorted((net / WH_PER_KWH / hours for net in net_exchange(energy)), reverse=True)
+        shown = thinned(powers, CURVE_POINTS)
+        last = max(1, len(shown) - 1)
+        shared[f"share {place}"] = [_rounded(100 * number / last) for number in range(len(shown))]
+        colour = GREY if case == "net billing" else RUN_COLOURS[place % len(RUN_COLOURS)]
+        dash = "dot" if case == "net billing" else "solid"
+        data.append(
+            _line(case, f"share {place}", [_rounded(power) for power in shown], colour, width=2, dash=dash)
         )
-    menu = {"buttons": buttons, "active": slots.index(shown), "x": 1, "y": 1.15, "xanchor": "right"}
-    figure.update_layout(updatemenus=[menu])
-    styled = _styled(figure, "Supply and demand of a slot", "kWh", "$/kWh")
-    return styled.update_layout(hovermode="closest")
+    layout = {
+        "yaxis": {"title": {"text": "kW from the grid (below 0: to it)"}},
+        "xaxis": {"title": {"text": "% of the time"}},
+    }
+    return Figure("Load duration", data, layout, shared)
 
 
-def _staircase(orders: Sequence[OrderRecord], *, descending: bool) -> tuple[list[float], list[float]]:
-    """Return quantities (kWh) and prices ($/kWh) of the orders laid side by side, the best first."""
-    x, y, reached = [0.0], [], 0
-    for price, quantity in sorted(
-        ((order.price or 0, order.quantity or 0) for order in orders), reverse=descending
-    ):
-        reached += quantity
-        x.append(reached / WH_PER_KWH)
-        y.append(price / MICRO)
-    return (x, [*y, y[-1]]) if y else ([], [])
+def case_bills(name: str, frame: BillFrame) -> tuple[str, dict[str, int]]:
+    """Return the other bills of a frame, as `bills_figure` takes them."""
+    return name, dict(zip(frame.participant_id, frame.other, strict=True))
+
+
+def duration(seconds: int) -> str:
+    """Return a length of time as people say it."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def _line(
+    name: str,
+    x: str,
+    y: Sequence[float | None],
+    colour: str,
+    *,
+    width: float = 1.5,
+    dash: str = "solid",
+    shape: str = "linear",
+) -> Trace:
+    line = {"color": colour, "width": width, "dash": dash, "shape": shape}
+    return {"type": "scatter", "name": name, "x": x, "y": list(y), "mode": "lines", "line": line}
+
+
+def _binned(shown: Bins, period: int) -> str:
+    if shown.period == period:
+        return ""
+    return f"There are too many slots for a page: each point is the mean or sum of {duration(shown.period)}."
+
+
+def _kwh(quantities: Sequence[int]) -> list[float]:
+    return [_rounded(quantity / WH_PER_KWH) for quantity in quantities]
+
+
+def _dollars(prices: Sequence[float | None]) -> list[float | None]:
+    return [None if price is None else _rounded(price / MICRO, 6) for price in prices]
+
+
+def _rounded(value: float, digits: int = 3) -> float:
+    return round(value, digits)
+
+
+def _faded(colour: str) -> str:
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.55)"

@@ -1,128 +1,209 @@
-"""A recorded run to a page with its figures and plots."""
+"""A recorded run to all that a report says of it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from trex_market.analysis import plots
-from trex_market.analysis.page import html_page
-from trex_market.analysis.plots import SlotFigures
-from trex_market.analysis.summary import Summary
+import msgspec
+import yaml
+
+from trex_market.analysis.depth import Books, SlotBook
+from trex_market.analysis.frames import EnergyFrame, RunFrames
+from trex_market.analysis.kpis import KpiValue, measure
+from trex_market.analysis.plots import duration
+from trex_market.analysis.runs import Charges, RunSource, read_run
+from trex_market.analysis.terms import pools_of
 from trex_market.core.errors import InputError
-from trex_market.core.messages import GRID
-from trex_market.core.units import MICRO
-from trex_market.storage import reader
-from trex_market.storage.database import Database
-from trex_market.storage.ledger import totals_by_slot
-from trex_market.storage.rows import MetricRecord, OrderRecord, RunRecord
+from trex_market.storage.rows import RunRecord
+from trex_market.totals import Totals
 
-CHARGE = "state_of_charge"
+BATTERIES_SHOWN = 12
+
+BASELINE_LABEL = "net billing"
 
 
-async def write_report(database: Database, run_id: str, summary: Summary, timezone: str, path: Path) -> None:
-    """Write a run's page.
+class Wishes(msgspec.Struct, frozen=True):
+    """What a report is to show.
 
     Args:
-        database: where the run was recorded.
-        run_id: of the run.
-        summary: its figures.
+        kpis: names of KPIs; None for all.
+        slots: starts of slots whose orders are to be in the page of a long run, too.
+    """
+
+    kpis: tuple[str, ...] | None = None
+    slots: tuple[int, ...] = ()
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """What is told of a run.
+
+    Args:
+        label: tells it from other runs of the same page.
+        about: what was run: name -> value.
+        notes: what is missing, or shortened.
+        kpis: its KPIs.
+        baseline_kpis: of the baseline simulation over the same time; None if there was none.
+        frames: its figures.
+        baseline_energy: of the baseline simulation by slot; None if there was none.
+        totals: the same as sums; None if it was recorded by day.
+        baseline_totals: of the baseline simulation; None if there was none.
         timezone: of the times shown.
-        path: of the page.
+        period: length of a slot, in seconds.
+        charges: of some batteries.
+        batteries: how many there are.
+        books: supply and demand of slots.
+        busiest: the slot for which most was contracted.
+        config: as YAML.
+    """
+
+    label: str
+    about: dict[str, str]
+    notes: tuple[str, ...]
+    kpis: list[KpiValue]
+    baseline_kpis: list[KpiValue] | None
+    frames: RunFrames
+    baseline_energy: EnergyFrame | None
+    totals: Totals | None
+    baseline_totals: Totals | None
+    timezone: str
+    period: int
+    charges: Charges
+    batteries: int
+    books: list[SlotBook]
+    busiest: int | None
+    config: str
+
+
+async def make_report(
+    source: RunSource, baseline: RunSource | None, label: str, wishes: Wishes | None = None
+) -> RunReport:
+    """Read a run and work out all that is told of it.
+
+    Args:
+        source: the run.
+        baseline: the baseline simulation over the same time, if there is one.
+        label: tells it from other runs of the same page.
+        wishes: what is to be shown.
 
     Raises:
-        InputError: if the database has no such run.
+        InputError: if nothing of it was recorded, or a KPI is not known.
         StorageError: if it cannot be read.
     """
-    run = await _find_run(database, run_id)
-    metrics = await reader.metrics(database, run_id)
-    slots = await _slot_figures(database, run_id, metrics)
-    figures = [
-        plots.prices_figure(slots, timezone),
-        plots.flows_figure(slots, timezone),
-        plots.sankey_figure(slots),
-        plots.bills_figure(summary),
-    ]
-    charges = _charges(metrics)
-    if charges:
-        figures.insert(3, plots.batteries_figure(charges, timezone))
-    depth = await _orders_of_busiest_day(database, run_id, slots, timezone)
-    if depth:
-        shown = max(depth, key=lambda slot_start: _traded(slots, slot_start))
-        figures.insert(1, plots.depth_figure(depth, timezone, shown))
-    about = {
-        "run": run.id,
-        "simulation": run.simulation,
-        "seed": str(run.seed),
-        "config": run.config_hash[:12],
-        "trex_market": run.version,
-    }
-    page = await asyncio.to_thread(html_page, run.study, about, summary, figures)
-    await asyncio.to_thread(path.write_text, page, encoding="utf-8")
+    wishes = wishes or Wishes()
+    if source.level == "none":
+        raise InputError(f"its transactions were not recorded; run it with record: full ({source.record.id})")
+    bills = None if baseline is None or baseline.level == "none" else await baseline.bills()
+    books = Books(await source.orders(), wishes.slots)
+    run = await read_run(source, bills, [books])
+    values = measure(run.frames, wishes.kpis)
+    base = None if baseline is None or baseline.level == "none" else await read_run(baseline)
+    charges, batteries = await source.charges(BATTERIES_SHOWN)
+    kept = books.kept()
+    return RunReport(
+        label=label,
+        about=_about(source, run.frames),
+        notes=_notes(source.record, run.frames, len(kept), books.slots, has_baseline=bills is not None),
+        kpis=values,
+        baseline_kpis=None if base is None else measure(base.frames, wishes.kpis),
+        frames=run.frames,
+        baseline_energy=None if base is None else base.frames.energy,
+        totals=run.totals,
+        baseline_totals=None if base is None else base.totals,
+        timezone=source.timezone,
+        period=run.frames.energy.period if run.frames.energy else 0,
+        charges=charges,
+        batteries=batteries,
+        books=kept,
+        busiest=books.busiest,
+        config=readable_config(source.record.config),
+    )
 
 
-async def _find_run(database: Database, run_id: str) -> RunRecord:
-    for run in await reader.runs(database):
-        if run.id == run_id:
-            return run
-    raise InputError(f"the database {database.name} has no run {run_id!r}")
+def check_comparable(reports: Sequence[RunReport]) -> None:
+    """Check that runs can stand side by side.
 
-
-async def _slot_figures(database: Database, run_id: str, metrics: list[MetricRecord]) -> list[SlotFigures]:
-    energy: defaultdict[int, dict[str, int]] = defaultdict(dict)
-    paid: dict[int, int] = {}
-    for total in await totals_by_slot(database, run_id):
-        energy[total.slot_start][total.kind] = total.quantity
-        if total.kind == "delivery":
-            paid[total.slot_start] = total.paid
-    grid: defaultdict[int, dict[str, float | None]] = defaultdict(dict)
-    for metric in metrics:
-        if metric.participant_id == GRID:
-            grid[metric.time][metric.name] = metric.value
-    return [
-        SlotFigures(
-            slot_start,
-            energy[slot_start],
-            paid[slot_start] / energy[slot_start]["delivery"] / MICRO if slot_start in paid else None,
-            grid[slot_start].get("sell_price"),
-            grid[slot_start].get("buy_price"),
+    Raises:
+        InputError: if they are of different lengths; it says which.
+    """
+    lengths = {report.label: _length(report) for report in reports}
+    if len(set(lengths.values())) > 1:
+        shown = "; ".join(
+            f"{label} has {rows:,} of {duration(period)}" for label, (period, rows) in lengths.items()
         )
-        for slot_start in sorted(energy.keys() | grid.keys())
-    ]
+        raise InputError(f"runs of different lengths cannot be compared, in slots: {shown}")
 
 
-def _charges(metrics: list[MetricRecord]) -> dict[str, list[tuple[int, float]]]:
-    charges: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-    for metric in metrics:
-        if metric.name == CHARGE and metric.value is not None:
-            charges[metric.participant_id].append((metric.time, metric.value))
-    return dict(charges)
+def _length(report: RunReport) -> tuple[int, int]:
+    energy = report.frames.energy or report.frames.days
+    return (energy.period, len(energy.start)) if energy else (0, 0)
 
 
-def _traded(slots: list[SlotFigures], slot_start: int) -> int:
-    return next((slot.energy.get("delivery", 0) for slot in slots if slot.slot_start == slot_start), 0)
+# ---------------------------------------------------------------- what was run
 
 
-async def _orders_of_busiest_day(
-    database: Database, run_id: str, slots: list[SlotFigures], timezone: str
-) -> dict[int, list[OrderRecord]]:
-    """Return the standing orders of each slot of the local day on which most was traded."""
-    if not slots:
-        return {}
-    zone = ZoneInfo(timezone)
-    traded: defaultdict[str, int] = defaultdict(int)
-    days = {slot.slot_start: f"{datetime.fromtimestamp(slot.slot_start, zone):%Y%m%d}" for slot in slots}
-    for slot in slots:
-        traded[days[slot.slot_start]] += slot.energy.get("delivery", 0)
-    busiest = max(traded, key=lambda day: traded[day])
-    depth: dict[int, list[OrderRecord]] = {}
-    for slot_start, day in days.items():
-        if day == busiest:
-            orders = await reader.orders(database, run_id, slot_start)
-            standing = [order for order in orders if order.status in ("accepted", "replaced")]
-            if standing:
-                depth[slot_start] = standing
-    return depth
+def _about(source: RunSource, frames: RunFrames) -> dict[str, str]:
+    record, opened = source.record, source.opened
+    about = {"study": record.study, "simulation": _simulation(record), "run": record.id}
+    if opened is not None:
+        pools = "one pool" if pools_of(opened) == "single" else "pools by source"
+        ahead = opened.close_steps - 1
+        steps = "step" if ahead == 1 else "steps"
+        about["market"] = f"{opened.rule}, {pools}, cleared {ahead} {steps} before delivery"
+    energy = frames.energy or frames.days
+    if energy is not None and energy.start:
+        zone = ZoneInfo(source.timezone)
+        first, last = energy.start[0], energy.start[-1] + energy.period
+        about["time"] = (
+            f"{_local(first, zone)} to {_local(last, zone)} ({zone.key}), "
+            f"{len(energy.start):,} x {duration(energy.period)}"
+        )
+    about["participants"] = f"{len(frames.parties.participant_id):,}"
+    about["recorded"] = "full" if source.level == "full" else "by participant and day"
+    about["seed"] = str(record.seed)
+    about["config"] = record.config_hash[:12] or "none"
+    about["trex_market"] = record.version
+    return about
+
+
+def _simulation(record: RunRecord) -> str:
+    return f"{record.simulation}, episode {record.episode}" if record.episode else record.simulation
+
+
+def _local(time: int, zone: ZoneInfo) -> str:
+    return f"{datetime.fromtimestamp(time, zone):%Y-%m-%d %H:%M}"
+
+
+def _notes(
+    record: RunRecord, frames: RunFrames, books: int, slots: int, *, has_baseline: bool
+) -> tuple[str, ...]:
+    notes = []
+    if record.status != "finished":
+        notes.append(
+            f"The run is marked {record.status}: this is what was recorded until the report was made."
+        )
+    if frames.energy is None:
+        notes.append(
+            "It was recorded by participant and day (record: participant): what needs slots, prices or orders "
+            "is missing."
+        )
+    elif not has_baseline and frames.net_billing is not None:
+        notes.append(
+            "There is no baseline simulation: net billing is the run's own readings at the grid's prices."
+        )
+    if books < slots:
+        notes.append(
+            f"The orders of {books:,} of {slots:,} slots are in this page, evenly spread; "
+            "`trex-market report --slot TIME` puts in others."
+        )
+    return tuple(notes)
+
+
+def readable_config(text: str) -> str:
+    """Return a run's config, JSON, as YAML; as it is if it is something else."""
+    try:
+        config = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)

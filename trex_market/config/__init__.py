@@ -12,20 +12,26 @@ from trex_market.config.participants import ParticipantConfig, ScaledConfig, Sto
 from trex_market.config.scenario import open_command_from_scenario, scenario_from_open_command
 from trex_market.config.schema import Config, ServerConfig
 from trex_market.config.study import StudyConfig
+from trex_market.config.sweep import Axis, Range, axis, check_key, every
 from trex_market.config.training import TrainingConfig
 
 __all__ = [
+    "Axis",
     "Config",
     "GridConfig",
     "MarketConfig",
     "ParticipantConfig",
+    "Range",
     "ScaledConfig",
     "ServerConfig",
     "StorageConfig",
     "StudyConfig",
     "TraderConfig",
     "TrainingConfig",
+    "axis",
+    "check_key",
     "dump_yaml",
+    "every",
     "load_config",
     "load_config_text",
     "open_command_from_scenario",

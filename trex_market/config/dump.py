@@ -29,6 +29,12 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def dump_yaml(config: Config) -> str:
-    """Write a config with every default filled in."""
-    return yaml.dump(config.resolved(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+def dump_yaml(config: Config, *, secrets: bool = True) -> str:
+    """Write a config with every default filled in.
+
+    Args:
+        config: the config.
+        secrets: whether tokens' hashes and databases' passwords are written, too.
+    """
+    data = config.resolved() if secrets else config.recorded()
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)

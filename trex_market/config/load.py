@@ -24,6 +24,9 @@ from trex_market.core.errors import ConfigError
 MAX_SHOWN = 20
 """How many mistakes an error shows."""
 
+EMPTY = object()
+"""An override that leaves a key empty; one of None is no override."""
+
 SUFFIXES = (".yaml", ".yml", ".json")
 
 _OPTIONS = {
@@ -44,7 +47,10 @@ Names = Callable[[Mapping[str, Any], Path], Iterable[tuple[KeyPath, str]]]
 
 
 def load_config(
-    path: str | Path, overrides: Mapping[str, object] | None = None, names: Names | None = None
+    path: str | Path,
+    overrides: Mapping[str, object] | None = None,
+    names: Names | None = None,
+    called: Mapping[str, str] | None = None,
 ) -> Config:
     """Load a config.
 
@@ -52,12 +58,13 @@ def load_config(
         path: YAML, or JSON with comments.
         overrides: dotted key -> value that replaces the file's, e.g. {"study.days": 1}; None for no override.
         names: asked where the config is wrong anyway, so that all mistakes are told at once.
+        called: dotted key of an override -> where it comes from, for messages; by default the command line's option.
 
     Raises:
         ConfigError: with everything that is wrong, one line each.
     """
     file = Path(path)
-    return _load(_text(file), _shown(path), file, overrides or {}, names)
+    return _load(_text(file), _shown(path), file, overrides or {}, names, called)
 
 
 def load_config_text(text: str, name: str, overrides: Mapping[str, object] | None = None) -> Config:
@@ -136,7 +143,12 @@ def _has_comments(text: str, file: Path) -> bool:
 
 
 def _load(
-    text: str, name: str, file: Path, overrides: Mapping[str, object], names: Names | None = None
+    text: str,
+    name: str,
+    file: Path,
+    overrides: Mapping[str, object],
+    names: Names | None = None,
+    called: Mapping[str, str] | None = None,
 ) -> Config:
     source = read_source(text, name, comments=_has_comments(text, file))
     if not isinstance(source.data, dict):
@@ -144,7 +156,7 @@ def _load(
         raise ConfigError(f"{name}:{line}: a config is a mapping of keys (study, market, ...) to values")
     moved = _modernise(source, source.data)
     _fill_name(source.data, file)
-    options = _override(source.data, overrides)
+    options = _override(source.data, overrides, called or {})
     mistakes = [mistake for mistake in source.mistakes if mistake.path not in options]
     known = {mistake.path for mistake in mistakes}
     try:
@@ -199,7 +211,9 @@ def _fill_name(data: dict[str, object], file: Path) -> None:
         study["name"] = file.stem or "study"
 
 
-def _override(data: dict[str, object], overrides: Mapping[str, object]) -> dict[KeyPath, str]:
+def _override(
+    data: dict[str, object], overrides: Mapping[str, object], called: Mapping[str, str]
+) -> dict[KeyPath, str]:
     """Put the overrides in; return path -> the option that it comes from."""
     options: dict[KeyPath, str] = {}
     for dotted, value in overrides.items():
@@ -208,14 +222,22 @@ def _override(data: dict[str, object], overrides: Mapping[str, object]) -> dict[
         path = tuple(dotted.split("."))
         section = data
         for part in path[:-1]:
-            inner = section.setdefault(part, {})
+            if section.get(part) is None:  # an empty section is there, too
+                section[part] = {}
+            inner = section[part]
             if not isinstance(inner, dict):
                 break
             section = inner
         else:
-            section[path[-1]] = list(value) if isinstance(value, tuple) else deepcopy(value)
-            options[path] = _OPTIONS.get(dotted, f"--{path[-1].replace('_', '-')}")
+            section[path[-1]] = _plain(value)
+            options[path] = called.get(dotted) or _OPTIONS.get(dotted, f"--{path[-1].replace('_', '-')}")
     return options
+
+
+def _plain(value: object) -> object:
+    if value is EMPTY:
+        return None
+    return list(value) if isinstance(value, tuple) else deepcopy(value)
 
 
 def _written(path: KeyPath, moved: dict[KeyPath, KeyPath]) -> KeyPath:

@@ -55,10 +55,13 @@ class GridConfig(Section):
         price: what it pays, $/kWh.
         fee_ratio: it sells at ``price * (1 + fee_ratio)``.
         tou: months -> hours -> price in $/kWh; the first match counts.
-        price_file: path of a price series, instead of all of these.
+        price_file: path of a price series, instead of `price` and `tou`.
+        price_scale: what all prices of the `price_file` are multiplied by.
     """
 
-    tied: ClassVar[frozenset[str]] = frozenset({"price", "fee_ratio", "tou", "price_file", "series"})
+    tied: ClassVar[frozenset[str]] = frozenset(
+        {"price", "fee_ratio", "tou", "price_file", "price_scale", "series"}
+    )
 
     price: GridPrice | None = None
     fee_ratio: Annotated[float, number(least=0, most=1000)] = 0.0
@@ -66,6 +69,7 @@ class GridConfig(Section):
         None
     )
     price_file: OptionalText = None
+    price_scale: Annotated[float, number(least=0, most=1000)] = 1.0
 
     @model_validator(mode="after")
     def _check_prices(self) -> GridConfig:

@@ -136,7 +136,7 @@ def _keys(section: type[BaseModel], path: Path) -> list[str]:
     """Return the keys that a section has at a path below it."""
     kind: Any = section
     for part in path:
-        kind = _below(kind, part)
+        kind = key_type(kind, part)
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
@@ -146,12 +146,12 @@ def _is_tied(section: type[BaseModel], path: Path) -> bool:
     for part in path:
         if part in getattr(kind, "tied", ()):
             return True
-        kind = _below(kind, part)
+        kind = key_type(kind, part)
     return False
 
 
-def _below(kind: Any, part: str | int) -> Any:
-    """Return the type of what is at a key."""
+def key_type(kind: Any, part: str | int) -> Any:
+    """Return the type of what is at a key of a type; None if that is not known."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = kind.model_fields.get(str(part))
         return _bare(field.annotation) if field else None

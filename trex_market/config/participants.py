@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, JsonValue, model_validator
 
+from trex_market.config.meters import MeterConfig
 from trex_market.config.values import (
     Energy,
     OptionalText,
@@ -102,6 +103,8 @@ class ParticipantConfig(Section):
         storage: its battery; None for none.
         profile: name in the profile source; None for the participant's id.
         token_sha256: hash of its token, see `trex-market token`; None for none.
+        meter: which registers its meter has; only on the wall clock.
+        meter_token_sha256: hash of the token with which its meter may report readings, and do nothing else.
     """
 
     type: Annotated[str, AfterValidator(check_printable)] = "Residential"
@@ -111,6 +114,8 @@ class ParticipantConfig(Section):
     storage: Annotated[StorageConfig | None, BeforeValidator(lambda storage: storage or None)] = None
     profile: OptionalText = None
     token_sha256: TokenHash | None = None
+    meter: Annotated[MeterConfig, default_if_empty({})] = MeterConfig()
+    meter_token_sha256: TokenHash | None = None
 
 
 def _check_any(participants: dict[str, ParticipantConfig]) -> dict[str, ParticipantConfig]:

@@ -1,6 +1,6 @@
 """A config: frozen and complete, with TREX's keys and this project's own.
 
-Sections have a module each: `study`, `market`, `participants`, `training`.
+Sections have a module each: `study`, `market`, `participants`, `meters`, `training`.
 `load` makes a config from a file; nothing else should.
 """
 
@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from trex_market.config.market import MarketConfig
+from trex_market.config.meters import NOT_IN_TOPICS, MqttConfig
 from trex_market.config.participants import Participants
 from trex_market.config.study import StudyConfig
+from trex_market.config.sweep import SweptValues
 from trex_market.config.training import TrainingConfig
 from trex_market.config.values import (
+    Origin,
     Section,
     TokenHash,
     check_printable,
     default_if_empty,
     found,
+    listed,
     number,
     whole,
     wrong,
+    wrong_at,
 )
+from trex_market.core.errors import unknown_name
+from trex_market.core.messages import CONSUMPTION
 
 Ignored = Annotated[object, Field(exclude=True)]
 """What TREX's configs may hold and means nothing here."""
@@ -52,8 +60,16 @@ class ServerConfig(Section):
         second_connection: whether a second connection with the same id is refused, or takes over.
         open: whether participants without a token are let in, also from other machines.
         operator_token_sha256: hash of the operator's token, see `trex-market token`.
+        observer_token_sha256: hash of the token of those who may look and do nothing else.
+        allowed_origins: pages of which other origins may talk to the server, such as "https://example.org".
+        announce: whether it announces itself on the local network; None for yes, if others can reach it.
         max_requests_per_round: of a participant; orders count one each.
+        max_requests_per_second: of a participant in the long run, on the wall clock.
+        request_burst: how many of them may come at once after a rest.
+        max_connections_per_address: at one time.
         max_open_orders: of a participant, at one time.
+        mqtt: a broker to which meters write, on the wall clock; None for none.
+        snapshot_lines: lines of the journal after which all that the market knows is written down, in real time.
     """
 
     host: Annotated[str, default_if_empty("127.0.0.1"), AfterValidator(check_printable)] = "127.0.0.1"
@@ -63,8 +79,16 @@ class ServerConfig(Section):
     second_connection: Literal["refuse", "take_over"] = "refuse"
     open: bool = False
     operator_token_sha256: TokenHash | None = None
+    observer_token_sha256: TokenHash | None = None
+    allowed_origins: Annotated[tuple[Origin, ...], BeforeValidator(listed), default_if_empty(())] = ()
+    announce: bool | None = None
     max_requests_per_round: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
+    max_requests_per_second: Annotated[float, number(least=0, most=1_000_000, above=True)] = 50.0
+    request_burst: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
+    max_connections_per_address: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
     max_open_orders: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
+    mqtt: Annotated[MqttConfig | None, BeforeValidator(lambda mqtt: mqtt or None)] = None
+    snapshot_lines: Annotated[int, whole(least=100, most=100_000_000)] = 20_000
 
 
 class Config(Section):
@@ -78,6 +102,7 @@ class Config(Section):
         server: where the market can be reached.
         market: its rules.
         participants: id -> participant.
+        sweep: dotted key -> values that `trex-market sweep` gives it in turn; no part of what a run is.
     """
 
     version: Ignored = None
@@ -87,6 +112,7 @@ class Config(Section):
     server: Annotated[ServerConfig, default_if_empty({})] = ServerConfig()
     market: MarketConfig
     participants: Participants
+    sweep: Annotated[dict[str, SweptValues], default_if_empty({})] = Field(default_factory=dict)
 
     _source: Path = PrivateAttr(default=Path())
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -95,6 +121,33 @@ class Config(Section):
         """Take the file's path from the validation context."""
         if isinstance(context, Path):
             self._source = context
+
+    @model_validator(mode="after")
+    def _check_meters(self) -> Config:
+        """Check what meters measure, and that topics can name them."""
+        sources = (CONSUMPTION, *self.market.source_table())
+        mistakes: list[tuple[tuple[str | int, ...], str]] = [
+            (
+                ("participants", participant_id, "meter", "registers", name, "measures"),
+                unknown_name("source", register.measures, sources),
+            )
+            for participant_id, section in self.participants.items()
+            for name, register in (section.meter.registers or {}).items()
+            if register.measures not in sources
+        ]
+        if self.server.mqtt is not None:
+            named = {("market", "id"): self.market.id}
+            named |= {
+                ("participants", participant_id): participant_id for participant_id in self.participants
+            }
+            mistakes += [
+                (path, f"with server.mqtt an id must not have any of / + #, found {found(name)}")
+                for path, name in named.items()
+                if NOT_IN_TOPICS & set(name)
+            ]
+        if mistakes:
+            raise wrong_at(mistakes)
+        return self
 
     @property
     def source(self) -> Path:
@@ -116,10 +169,10 @@ class Config(Section):
         """Names what the config says: SHA-256, in hexadecimal.
 
         Neither the order of keys nor the file's form, path or comments count, nor
-        where results go.
+        where results go, nor what a sweep varies, nor tokens and passwords.
         """
-        data = self.resolved()
-        del data["study"]["output_db_location"]
+        data = self.recorded()
+        del data["study"]["output_db_location"], data["sweep"]
         data["market"]["grid"]["tou"] = _effective(self.market.grid.tou or {})
         canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -127,6 +180,23 @@ class Config(Section):
     def resolved(self) -> dict[str, Any]:
         """Return it as plain data, every default filled in; it loads as the same config."""
         return self.model_dump(mode="json")
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what is kept of it beside results: it resolved, but for tokens' hashes and databases' passwords."""
+        data = self.resolved()
+        for section in (data["server"], *data["participants"].values()):
+            for key in [key for key in section if key.endswith("token_sha256")]:
+                del section[key]
+        for key in ("profiles_db_location", "output_db_location"):
+            location = data["study"][key]
+            data["study"][key] = location and _without_password(location)
+        return data
+
+
+def _without_password(location: str) -> str:
+    """Return a database's URL without its password, wherever that stands; anything else as it is."""
+    plain = re.sub(r"^([\w+.-]+://[^:/?#@]*):[^@]*@", r"\1@", location)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1", plain, flags=re.IGNORECASE)
 
 
 def _effective(tou: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
@@ -58,10 +58,14 @@ class TrainingConfig(Section):
     """How strategies learn.
 
     Args:
-        hyperparameters: name -> value, list of values, or {start, stop, num}.
+        hyperparameters: option of all traders that learn -> value, list of values, or {start, stop, num}; they are
+            for `trex-market sweep`.
         curriculum: number of an episode -> parameter -> value from then on; below `anneal`
             parameter -> [value, "multiply" or "subtract", limit].
+        validation_weights: whether validation plays each start once with what was learnt at last, or each
+            episode of the training again with what was known at its end.
     """
 
     hyperparameters: Annotated[dict[str, JsonValue], default_if_empty({})] = Field(default_factory=dict)
     curriculum: Annotated[dict[Episode, Parameters], default_if_empty({})] = Field(default_factory=dict)
+    validation_weights: Literal["last", "each"] = "last"

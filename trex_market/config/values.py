@@ -7,6 +7,7 @@ number may be written 27e3. Used as `Annotated[int, whole("Wh", ...)]`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, ClassVar, Literal
@@ -23,8 +24,8 @@ MAX_NAME = 64
 MAX_DOLLARS = MAX_PRICE / MICRO
 """The largest price, in $/kWh."""
 
-RESERVED = frozenset({"grid", "operator"})
-"""Names that no participant can have: they stand in the ledger for others."""
+RESERVED = frozenset({"grid", "operator", "observer"})
+"""Names that no participant can have: they stand for others, in the ledger and with tokens."""
 
 _LONGEST_SHOWN = 60
 
@@ -173,7 +174,7 @@ def check_participant_id(text: str) -> str:
     """Refuse a participant's id that is no name, or stands for another party in the ledger."""
     check_name(text)
     if text.casefold() in RESERVED:
-        raise wrong(f"the name {text!r} is reserved; it stands for the {text.casefold()} in the ledger")
+        raise wrong(f"the name {text!r} is reserved; it stands for the {text.casefold()}")
     return text
 
 
@@ -182,6 +183,15 @@ def check_token_hash(text: str) -> str:
     if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
         raise wrong("must be the SHA-256 of a token, 64 hexadecimal digits; `trex-market token` makes both")
     return text
+
+
+def check_origin(text: str) -> str:
+    """Refuse what is no origin of a page."""
+    if text == "*" or re.fullmatch(r"https?://[^\s/?#@]+/?", text):
+        return text
+    raise wrong(
+        f"must be an origin such as 'https://example.org', without a path, or '*' for all, found {found(text)}"
+    )
 
 
 def check_timezone(text: str) -> str:
@@ -216,6 +226,9 @@ ParticipantId = Annotated[str, AfterValidator(check_participant_id)]
 
 TokenHash = Annotated[str, AfterValidator(check_token_hash)]
 """SHA-256 of a token, in hexadecimal."""
+
+Origin = Annotated[str, AfterValidator(check_origin)]
+"""Scheme, host and port of a page, as a browser names them."""
 
 TimeZone = Annotated[str, default_if_empty("UTC"), AfterValidator(check_timezone)]
 """IANA name of a time zone."""

@@ -37,6 +37,8 @@ from trex_market.core.messages import (
     OrderCancelled,
     OrderRejected,
     OrderReplaced,
+    ReadRegisters,
+    RegistersRead,
     ReplaceOrder,
     ReportMeter,
     RoundEnded,
@@ -45,6 +47,7 @@ from trex_market.core.messages import (
     SubmitOrder,
     TurnsEnded,
 )
+from trex_market.core.registers import Registers
 from trex_market.core.settlement import Settlement
 from trex_market.core.state import MarketState
 from trex_market.core.tariff import Tariff
@@ -59,14 +62,15 @@ class Phase(StrEnum):
     ROUND = "in a round"
 
 
+ANY_TIME: frozenset[type] = frozenset(
+    {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, ReadRegisters, AdvanceClock}
+)
+"""Commands that an open market always takes."""
+
 ALLOWED: dict[Phase, frozenset[type]] = {
     Phase.CLOSED: frozenset({OpenMarket}),
-    Phase.BETWEEN: frozenset(
-        {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, AdvanceClock, StartRound}
-    ),
-    Phase.ROUND: frozenset(
-        {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, AdvanceClock, EndTurn, EndRound}
-    ),
+    Phase.BETWEEN: ANY_TIME | {StartRound},
+    Phase.ROUND: ANY_TIME | {EndTurn, EndRound},
 }
 """Phase -> the commands that it allows."""
 
@@ -82,6 +86,7 @@ class Market:
     def __init__(self) -> None:
         self.phase = Phase.CLOSED
         self.current: int | None = None
+        self.round: RoundStarted | None = None
         self._members: set[str] = set()
         self._acting: set[str] = set()
         self._book = Book()
@@ -99,6 +104,10 @@ class Market:
     def contracts_of(self, participant_id: str) -> list[Contract]:
         """Return a participant's contracts for slots that are not delivered yet, in order of slots."""
         return self._settlement.contracts_of(participant_id)
+
+    def registers_of(self, participant_id: str) -> frozenset[str]:
+        """Return the names of a participant's registers that were ever read."""
+        return self._registers.of(participant_id)
 
     @property
     def acting(self) -> frozenset[str]:
@@ -144,6 +153,8 @@ class Market:
                 return [self._cancel(command)]
             case ReplaceOrder():
                 return [self._replace(command)]
+            case ReadRegisters():
+                return self._read_registers(command)
             case AdvanceClock():
                 return self._advance(command.time)
             case Join():
@@ -160,12 +171,13 @@ class Market:
         return MarketState(
             terms=self.terms,
             phase=self.phase.value,
-            current=self.current,
+            round=self.round,
             members=sorted(self._members),
             acting=sorted(self._acting),
             sequence=self._sequence,
             book=self._book.state(),
             settlement=self._settlement.state(),
+            registers=self._registers.state(),
         )
 
     @classmethod
@@ -174,12 +186,14 @@ class Market:
         market = cls()
         market.handle(state.terms)
         market.phase = Phase(state.phase)
-        market.current = state.current
+        market.round = state.round
+        market.current = None if state.round is None else state.round.time
         market._members = set(state.members)
         market._acting = set(state.acting)
         market._sequence = state.sequence
         market._book.restore(state.book)
         market._settlement.restore(state.settlement)
+        market._registers.restore(state.registers)
         return market
 
     # ------------------------------------------------------------ opening
@@ -202,6 +216,7 @@ class Market:
         )
         self._tariff = Tariff(terms.grid, terms.timezone)
         self._settlement = Settlement(terms, self._tariff)
+        self._registers = Registers(terms.step, terms.sources)
         self._admission = Admission(terms)
         self._book = Book(remembers=terms.mode == "simulation")
         self._by_source = self._rule.pools == "by_source"
@@ -299,6 +314,22 @@ class Market:
             return [MeterRejected(participant_id, *refusal)]
         return self._settlement.report(participant_id, meter)
 
+    def _read_registers(self, command: ReadRegisters) -> list[Event]:
+        if self.terms.mode != "realtime":
+            raise PhaseError("in a simulation there are no registers to be read, only readings of slots")
+        participant_id = command.participant_id
+        if participant_id not in self._members:
+            detail = f"{participant_id!r} has not joined this market"
+            return [MeterRejected(participant_id, RefusalCode.UNKNOWN_PARTICIPANT, detail)]
+        refusal = self._registers.refusal(command)
+        if refusal:
+            return [MeterRejected(participant_id, *refusal)]
+        troubles, readings = self._registers.read(command)
+        events: list[Event] = [RegistersRead(participant_id, command.read_at), *troubles]
+        for meter in readings:
+            events += self._report(ReportMeter(participant_id, meter, command.time))
+        return events
+
     # ------------------------------------------------------------ rounds
 
     def _start_round(self, command: StartRound) -> list[Event]:
@@ -315,7 +346,8 @@ class Market:
         next_settle = last_settle + step
         events.append(self._clear(last_settle, time + step))
         prices, next_prices = self._tariff.at(time), self._tariff.at(next_settle)
-        events.append(RoundStarted(time, step, last_settle, next_settle, *prices, *next_prices))
+        self.round = RoundStarted(time, step, last_settle, next_settle, *prices, *next_prices)
+        events.append(self.round)
         self.phase = Phase.ROUND
         return events
 

@@ -39,6 +39,9 @@ EXTERNAL = "external"
 OTHER = "other"
 """The load that is not a battery."""
 
+CONSUMPTION = "consumption"
+"""What a register measures that is not a source: energy that came from outside of the home."""
+
 # ---------------------------------------------------------------- records
 
 
@@ -99,6 +102,24 @@ class MeterReading(msgspec.Struct, frozen=True):
     slot_end: int
     generation: dict[str, int]
     consumption: dict[str, dict[str, int]]
+
+
+class RegisterReading(msgspec.Struct, frozen=True):
+    """What a meter's counter shows.
+
+    Args:
+        name: tells it from the participant's other registers.
+        value: Wh since it was at 0; it only goes up, until it rolls over.
+        measures: `CONSUMPTION`, or the source of which it measures what left the home.
+        max_power_w: most that can flow through it; what would be more is not believed.
+        modulus_wh: after so many Wh it is at 0 again; None if it never is.
+    """
+
+    name: str
+    value: int
+    measures: str
+    max_power_w: int
+    modulus_wh: int | None = None
 
 
 class Transaction(msgspec.Struct, frozen=True, gc=False):
@@ -249,6 +270,24 @@ class ReportMeter(msgspec.Struct, frozen=True, tag="report_meter"):
     time: int
 
 
+class ReadRegisters(msgspec.Struct, frozen=True, tag="read_registers"):
+    """Tell what a participant's registers show; the market makes readings of slots of it, see `core.registers`.
+
+    Args:
+        participant_id: whose they are.
+        registers: those that were read, all at one moment.
+        read_at: that moment.
+        time: when it was told.
+        expected: names of all registers that a slot's reading is made of; none for those seen so far.
+    """
+
+    participant_id: str
+    registers: tuple[RegisterReading, ...]
+    read_at: int
+    time: int
+    expected: tuple[str, ...] = ()
+
+
 class EndTurn(msgspec.Struct, frozen=True, tag="end_turn", gc=False):
     """A participant has nothing more to say in this round."""
 
@@ -275,6 +314,7 @@ Command = (
     | CancelOrder
     | ReplaceOrder
     | ReportMeter
+    | ReadRegisters
     | EndTurn
     | EndRound
     | AdvanceClock
@@ -377,6 +417,35 @@ class MeterRejected(msgspec.Struct, frozen=True):
     detail: str
 
 
+class RegistersRead(msgspec.Struct, frozen=True, gc=False):
+    """What registers showed is known; the readings of slots that come of it follow as `MeterAccepted`."""
+
+    participant_id: str
+    read_at: int
+
+
+class RegisterTrouble(msgspec.Struct, frozen=True, gc=False):
+    """What flowed through a register from `start` to `end` belongs to no slot; readings of these slots stay missing.
+
+    Args:
+        participant_id: whose it is.
+        register: its name.
+        reason: "gap" if it was not read for too long; "reset" if it went down or was exchanged.
+        start: when it was read before.
+        end: when it was read now.
+        energy: what it counted in between, in Wh; None if that is not known.
+        detail: the same in a sentence.
+    """
+
+    participant_id: str
+    register: str
+    reason: Literal["gap", "reset"]
+    start: int
+    end: int
+    energy: int | None
+    detail: str
+
+
 class TurnsEnded(msgspec.Struct, frozen=True, gc=False):
     """Every member has ended its turn; the round can end."""
 
@@ -416,6 +485,8 @@ Event = (
     | RoundStarted
     | MeterAccepted
     | MeterRejected
+    | RegistersRead
+    | RegisterTrouble
     | TurnsEnded
     | Delivered
     | Corrected

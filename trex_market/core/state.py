@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from trex_market.core.messages import Contract, MeterReading, OpenMarket, Order, Transaction
+from trex_market.core.messages import Contract, MeterReading, OpenMarket, Order, RoundStarted, Transaction
 
 Needs = dict[str, dict[int, dict[int, int]]]
 """Participant id -> hour of the day -> day since 1970 -> highest need in Wh."""
@@ -64,25 +64,45 @@ class SettlementState(msgspec.Struct, frozen=True):
     needs: Needs
 
 
+class RegisterState(msgspec.Struct, frozen=True):
+    """A register, as it was read last.
+
+    Args:
+        time: when that was.
+        value: what it showed, in Wh.
+        measures: what it measures.
+        since: Wh that it has counted in the slot of `time`; None if the slot's beginning was not seen.
+        energies: start of a slot that it covers -> Wh; the slots wait for the participant's other registers.
+    """
+
+    time: int
+    value: int
+    measures: str
+    since: int | None
+    energies: dict[int, int]
+
+
 class MarketState(msgspec.Struct, frozen=True):
     """A market.
 
     Args:
         terms: it was opened with.
         phase: a value of `market.Phase`.
-        current: start of the current round.
+        round: the current one, or the last.
         members: ids of all that ever joined.
         acting: ids of those who have not ended their turn.
         sequence: how many orders were accepted or replaced.
         book: open orders.
         settlement: slots from their clearing on.
+        registers: participant id -> name of a register -> how it was read last.
     """
 
     terms: OpenMarket
     phase: str
-    current: int | None
+    round: RoundStarted | None
     members: list[str]
     acting: list[str]
     sequence: int
     book: BookState
     settlement: SettlementState
+    registers: dict[str, dict[str, RegisterState]]

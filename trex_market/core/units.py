@@ -28,6 +28,9 @@ GRID_PRICE_QUANTUM = 100
 MAX_QUANTITY = 1_000_000_000
 """The largest quantity of one order or reading, in Wh (1 GWh), so that money fits 64 bits."""
 
+MAX_DECIMALS = 60
+"""So many digits before the point, and after it, may a number of kWh have."""
+
 MAX_PRICE = 1_000 * MICRO
 """The largest price of one order, in micro-dollars per kWh (1,000 $/kWh)."""
 
@@ -74,6 +77,18 @@ def price_from_dollars(dollars: float) -> int:
 def dollars_from_price(price: int) -> float:
     """Convert a price from micro-dollars per kWh to $/kWh."""
     return price / MICRO
+
+
+def wh_from_kwh(kwh: Decimal) -> int:
+    """Convert what a counter shows from kWh to whole Wh; of a Wh that has begun nothing counts yet.
+
+    Raises:
+        ValueError: if it is no number of an ordinary size, or has more than `MAX_DECIMALS` decimals.
+    """
+    _, digits, exponent = kwh.as_tuple()
+    if not isinstance(exponent, int) or exponent < -MAX_DECIMALS or len(digits) + exponent > MAX_DECIMALS:
+        raise ValueError(f"{str(kwh)[:40]} is no number of kWh")
+    return math.floor(Fraction(kwh) * 1000)
 
 
 def dollars_from_money(money: int) -> float:

@@ -9,7 +9,8 @@ lines have two keys more: `seq`, a running number, and `crc`, a checksum.
     writing   commands -> a file, durable before anybody is told
 """
 
-from trex_market.journal.reading import export, read_commands, verify
+from trex_market.journal.lines import Position
+from trex_market.journal.reading import BEGINNING, export, leads_to, read_commands, verify
 from trex_market.journal.writing import Journal
 
-__all__ = ["Journal", "export", "read_commands", "verify"]
+__all__ = ["BEGINNING", "Journal", "Position", "export", "leads_to", "read_commands", "verify"]

@@ -15,6 +15,24 @@ from trex_market.protocol import command_record
 _MARK = b',"crc":"'
 
 
+class Position(msgspec.Struct, frozen=True):
+    """A place in a journal, after one of its lines.
+
+    Args:
+        sequence: number of that line; 0 at the beginning.
+        offset: bytes up to there.
+        checksum: CRC-32 of these bytes.
+    """
+
+    sequence: int = 0
+    offset: int = 0
+    checksum: int = 0
+
+    def after(self, line: bytes) -> Position:
+        """Return the place after one more line."""
+        return Position(self.sequence + 1, self.offset + len(line), crc32(line, self.checksum))
+
+
 def journal_line(command: Command, sequence: int) -> bytes:
     """Return a command's line.
 

@@ -7,16 +7,24 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from trex_market.config import open_command_from_scenario
 from trex_market.core.errors import ProtocolError, ScenarioError
 from trex_market.core.messages import ChangeRejected, Command, MeterRejected, OrderRejected, Refused
-from trex_market.journal.lines import check_line
+from trex_market.journal.lines import Position, check_line
 from trex_market.protocol import parse_command
 
+BEGINNING = Position()
+PIECE_BYTES = 1_000_000
 
-def read_commands(path: Path) -> Iterator[tuple[str, Command | Refused]]:
+
+def read_commands(path: Path, since: Position = BEGINNING) -> Iterator[tuple[str, Command | Refused]]:
     """Read a scenario or journal.
+
+    Args:
+        path: the file.
+        since: of a journal, after which place.
 
     Yields:
         where the line is ("file:line"), and its command, or what becomes of a request that cannot be one.
@@ -24,12 +32,16 @@ def read_commands(path: Path) -> Iterator[tuple[str, Command | Refused]]:
     Raises:
         ScenarioError: if the file cannot be read, or a line is no command at all.
     """
-    for where, record in _records(path):
+    for where, record in _records(path, since):
         yield where, _command(record, where)
 
 
-def verify(path: Path) -> int:
+def verify(path: Path, since: Position = BEGINNING) -> int:
     """Check a scenario or journal: each line is a command, and none is missing or changed.
+
+    Args:
+        path: the file.
+        since: of a journal, after which place.
 
     Returns:
         how many lines there are.
@@ -37,7 +49,20 @@ def verify(path: Path) -> int:
     Raises:
         ScenarioError: at the first line that is wrong.
     """
-    return sum(1 for _ in read_commands(path))
+    return sum(1 for _ in read_commands(path, since))
+
+
+def leads_to(path: Path, position: Position) -> bool:
+    """Tell whether a journal is, up to a position, the one of which the position was taken: by its checksum."""
+    try:
+        with path.open("rb") as file:
+            checksum, rest = 0, position.offset
+            while rest and (piece := file.read(min(rest, PIECE_BYTES))):
+                checksum = crc32(piece, checksum)
+                rest -= len(piece)
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return not rest and checksum == position.checksum
 
 
 def export(path: Path, scenario: Path) -> int:
@@ -52,7 +77,7 @@ def export(path: Path, scenario: Path) -> int:
     count = 0
     try:
         with scenario.open("x", encoding="utf-8") as file:
-            for where, record in _records(path):
+            for where, record in _records(path, BEGINNING):
                 _command(record, where)
                 plain = {key: value for key, value in record.items() if key not in ("seq", "crc")}
                 file.write(json.dumps(plain) + "\n")
@@ -62,11 +87,12 @@ def export(path: Path, scenario: Path) -> int:
     return count
 
 
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    last: int | None = None
+def _records(path: Path, since: Position) -> Iterator[tuple[str, dict[str, Any]]]:
+    last: int | None = since.sequence or None
     try:
         with path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
+            lines.seek(since.offset)
+            for number, line in enumerate(lines, start=since.sequence + 1):
                 if not line.strip():
                     continue
                 where = f"{path}:{number}"
@@ -127,7 +153,7 @@ def _refused(record: dict[str, Any], error: ProtocolError) -> Refused | None:
     if not isinstance(participant_id, str) or not isinstance(record.get("time"), int):
         return None
     match record.get("command"):
-        case "report_meter":
+        case "report_meter" | "read_registers":
             return MeterRejected(participant_id, error.code, error.detail)
         case "submit_bid" | "submit_ask" if isinstance(order_id, str) and order_id:
             return OrderRejected(order_id, participant_id, error.code, error.detail)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
+from zlib import crc32
 
 from trex_market.core.errors import StorageError
 from trex_market.core.messages import Command, EndTurn
-from trex_market.journal.lines import journal_line
-from trex_market.journal.reading import verify
+from trex_market.journal.lines import Position, journal_line
+from trex_market.journal.reading import BEGINNING, PIECE_BYTES, verify
 
 
 class Journal:
@@ -20,15 +23,20 @@ class Journal:
 
     Args:
         path: the file.
-        sequence: number of its last line.
+        position: its end.
         cut: bytes of a torn last line that were cut off when it was opened.
     """
 
-    def __init__(self, path: Path, sequence: int, cut: int) -> None:
+    def __init__(self, path: Path, position: Position, cut: int) -> None:
         self.path = path
         self.cut = cut
-        self._sequence = sequence
-        self._durable = sequence
+        self.position = position
+        """The end of what was appended; what is durable may end before."""
+        self.trouble: str | None = None
+        """Why it cannot be written any more; then nothing is durable but what was before."""
+        self.on_sync: Callable[[float], None] = lambda _seconds: None
+        """Is told how long each sync took."""
+        self._durable = position.sequence
         self._waiting: list[bytes] = []
         self._flushing: asyncio.Task[None] | None = None
         try:
@@ -37,8 +45,12 @@ class Journal:
             raise StorageError(f"the journal {path} cannot be written: {error.strerror}") from error
 
     @classmethod
-    def open(cls, path: Path) -> Journal:
+    def open(cls, path: Path, since: Position = BEGINNING) -> Journal:
         """Open a journal, new or with what is there; a torn last line is cut off.
+
+        Args:
+            path: the file.
+            since: a place that `leads_to` has checked; lines are looked at from there on.
 
         Raises:
             ScenarioError: if it is damaged anywhere else; it says where.
@@ -46,21 +58,23 @@ class Journal:
         """
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            return cls(path, 0, 0)
+            return cls(path, BEGINNING, 0)
         cut = _cut_torn_line(path)
-        return cls(path, verify(path), cut)
+        sequence = since.sequence + verify(path, since)
+        return cls(path, Position(sequence, *_checksum(path, since)), cut)
 
     @property
     def is_new(self) -> bool:
         """Whether nothing was ever written to it."""
-        return self._sequence == 0
+        return self.position.sequence == 0
 
     def append(self, command: Command) -> None:
         """Keep a command; it is durable after `synced`."""
         if isinstance(command, EndTurn):
             return
-        self._sequence += 1
-        self._waiting.append(journal_line(command, self._sequence))
+        line = journal_line(command, self.position.sequence + 1)
+        self.position = self.position.after(line)
+        self._waiting.append(line)
 
     async def synced(self) -> None:
         """Wait until all that was appended is on disk.
@@ -68,8 +82,10 @@ class Journal:
         Raises:
             StorageError: if it cannot be written.
         """
-        target = self._sequence
+        target = self.position.sequence
         while self._durable < target:
+            if self.trouble is not None:
+                raise StorageError(self.trouble)
             if self._flushing is None:
                 self._flushing = asyncio.create_task(self._flush())
             # The sync goes on if whoever waits for it is cancelled.
@@ -77,12 +93,15 @@ class Journal:
 
     async def _flush(self) -> None:
         lines, self._waiting = self._waiting, []
-        mark = self._sequence
+        mark = self.position.sequence
+        began = monotonic()
         try:
             await asyncio.to_thread(self._write, b"".join(lines))
             self._durable = mark
+            self.on_sync(monotonic() - began)
         except OSError as error:
-            raise StorageError(f"the journal {self.path} cannot be written: {error.strerror}") from error
+            self.trouble = f"the journal {self.path} cannot be written: {error.strerror}"
+            raise StorageError(self.trouble) from error
         finally:
             self._flushing = None
 
@@ -98,6 +117,17 @@ class Journal:
             await self.synced()
         finally:
             self._file.close()
+
+
+def _checksum(path: Path, since: Position) -> tuple[int, int]:
+    """Return length and checksum of a file of which the beginning is known."""
+    offset, checksum = since.offset, since.checksum
+    with path.open("rb") as file:
+        file.seek(offset)
+        while piece := file.read(PIECE_BYTES):
+            offset += len(piece)
+            checksum = crc32(piece, checksum)
+    return offset, checksum
 
 
 def _cut_torn_line(path: Path) -> int:

@@ -8,7 +8,8 @@ Energy is conserved exactly: a slot of the data that is whole Wh gives its whole
 amount however it is divided, and decimal Wh never drift by 1 Wh or more.
 """
 
-from trex_market.profiles.profile import Fill, Profile, ProfileSource
+from trex_market.profiles.places import expanded
+from trex_market.profiles.profile import DataSource, Fill, Profile, ProfileSource
 from trex_market.profiles.sources import SOURCES, open_source
 
-__all__ = ["SOURCES", "Fill", "Profile", "ProfileSource", "open_source"]
+__all__ = ["SOURCES", "DataSource", "Fill", "Profile", "ProfileSource", "expanded", "open_source"]

@@ -72,6 +72,18 @@ class DatabaseSource:
         series = self._answer(lambda connection: self._series(connection, table, start, end))
         return profile_from(series, name, start=start, end=end, step=step, fill=fill)
 
+    def series(self, name: str) -> Series:
+        """Read all data of one participant, see `DataSource.series`."""
+        return self.series_of_table(name)
+
+    def series_of_table(self, table: str) -> Series:
+        """Read all rows of a table.
+
+        Args:
+            table: the table's name.
+        """
+        return self._answer(lambda connection: self._all_rows(connection, table))
+
     def _answer(self, question: Question[Answer]) -> Answer:
         try:
             answer: Answer = self._ask(question)
@@ -84,10 +96,7 @@ class DatabaseSource:
         """Fetch the rows around a range, or all rows if these do not cover it."""
         self._check_table(connection, name)
         place = f"{self.place}, table {name!r}"
-        time = sa.column("time", sa.BigInteger)
-        rows: sa.Select[Any, Any, Any] = (
-            sa.select(time, sa.column("grid"), sa.column("solar+")).select_from(sa.table(name)).order_by(time)
-        )
+        time, rows = _TIME, _rows_of(name)
         first, last = connection.execute(
             sa.select(sa.func.min(time), sa.func.max(time)).select_from(sa.table(name))
         ).one()
@@ -100,6 +109,10 @@ class DatabaseSource:
                 return series
         return _series_from(place, connection.execute(rows).all())
 
+    def _all_rows(self, connection: sa.Connection, name: str) -> Series:
+        self._check_table(connection, name)
+        return _series_from(f"{self.place}, table {name!r}", connection.execute(_rows_of(name)).all())
+
     def _check_table(self, connection: sa.Connection, name: str) -> None:
         tables = _all_tables(connection)
         if name not in tables:
@@ -109,6 +122,14 @@ class DatabaseSource:
                 raise ProfileError(
                     f"{self.place}, table {name!r}: no column {column!r}; there are: {', '.join(tables[name])}"
                 )
+
+
+_TIME = sa.column("time", sa.BigInteger)
+
+
+def _rows_of(table: str) -> sa.Select[Any, Any, Any]:
+    columns: sa.Select[Any, Any, Any] = sa.select(_TIME, sa.column("grid"), sa.column("solar+"))
+    return columns.select_from(sa.table(table)).order_by(_TIME)
 
 
 def _all_tables(connection: sa.Connection) -> dict[str, list[str]]:
@@ -214,10 +235,19 @@ class FolderSource:
 
     def read(self, name: str, *, start: int, end: int, step: int, fill: Fill | None = None) -> Profile:
         """Read one participant's profile, see `ProfileSource.read`."""
+        source, table = self._find(name)
+        return source.read_table(table, name, start=start, end=end, step=step, fill=fill)
+
+    def series(self, name: str) -> Series:
+        """Read all data of one participant, see `DataSource.series`."""
+        source, table = self._find(name)
+        return source.series_of_table(table)
+
+    def _find(self, name: str) -> tuple[DatabaseSource, str]:
+        """Return a participant's database, and its table in there."""
         known = self.participants()
         if name not in known:
             raise ProfileError(f"{self.folder}: {unknown_name('participant', name, known)}")
         source = sqlite_source(self.folder / f"{name}.db")
         tables = source.participants()
-        table = tables[0] if len(tables) == 1 else name
-        return source.read_table(table, name, start=start, end=end, step=step, fill=fill)
+        return source, tables[0] if len(tables) == 1 else name

@@ -53,12 +53,13 @@ class PriceSeries(msgspec.Struct, frozen=True):
             )
 
 
-def read_price_series(path: Path, fee_ratio: float) -> PriceSeries:
+def read_price_series(path: Path, fee_ratio: float, scale: float = 1.0) -> PriceSeries:
     """Read a price series.
 
     Args:
         path: CSV, plain or gzipped, or Parquet.
         fee_ratio: the grid charges ``price * (1 + fee_ratio)`` where only `price` is given.
+        scale: what all prices are multiplied by first.
 
     Raises:
         ProfileError: if it cannot be read, a cell is wrong, or periods are not equally long.
@@ -72,7 +73,7 @@ def read_price_series(path: Path, fee_ratio: float) -> PriceSeries:
             f"{place}: needs the columns time and price, or time, sell_price and buy_price; "
             f"there are: {', '.join(names)}"
         )
-    ends, prices = _read_rows(place, names, rows, 1 + exact(fee_ratio))
+    ends, prices = _read_rows(place, names, rows, 1 + exact(fee_ratio), exact(scale))
     lengths = {later - earlier for earlier, later in pairwise(ends)}
     if len(ends) < 2 or len(lengths) > 1 or min(lengths) <= 0:
         raise ProfileError(
@@ -85,7 +86,7 @@ def read_price_series(path: Path, fee_ratio: float) -> PriceSeries:
 
 
 def _read_rows(
-    place: str, names: list[str], rows: Iterable[tuple[int, Cells]], mark_up: Fraction
+    place: str, names: list[str], rows: Iterable[tuple[int, Cells]], mark_up: Fraction, scale: Fraction
 ) -> tuple[list[int], list[tuple[int, int]]]:
     ends: list[int] = []
     prices: list[tuple[int, int]] = []
@@ -96,11 +97,10 @@ def _read_rows(
         try:
             ends.append(moment(row["time"]))
             if "sell_price" in row and "buy_price" in row:
-                prices.append(
-                    (grid_price(_dollars(row["sell_price"])), grid_price(_dollars(row["buy_price"])))
-                )
+                sell, buy = _dollars(row["sell_price"]) * scale, _dollars(row["buy_price"]) * scale
+                prices.append((grid_price(sell), grid_price(buy)))
             else:
-                price = _dollars(row["price"])
+                price = _dollars(row["price"]) * scale
                 prices.append((grid_price(price), grid_price(price * mark_up)))
         except ValueError as error:
             raise ProfileError(f"{place}, row {number}: {error}") from None

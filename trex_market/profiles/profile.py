@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    from trex_market.profiles.series import Series
 
 Fill = Literal["zero", "previous", "day_before"]
 """What stands in for missing slots: nothing, the last slot before, or the same time a day earlier."""
@@ -24,13 +29,44 @@ class Profile(msgspec.Struct, frozen=True):
     participant_id: str
     start: int
     step: int
-    load: list[int]
-    generation: dict[str, list[int]]
+    load: Sequence[int]
+    generation: Mapping[str, Sequence[int]]
 
     @property
     def end(self) -> int:
         """The end of the last slot, UNIX seconds."""
         return self.start + self.step * len(self.load)
+
+
+class ScaledProfile:
+    """A profile multiplied by factors, each slot rounded to whole Wh when it is asked for.
+
+    Args:
+        base: the profile.
+        load_scale: what its load is multiplied by.
+        generation_scale: what its generation is multiplied by.
+    """
+
+    def __init__(self, base: Profile, load_scale: float, generation_scale: float) -> None:
+        self.participant_id = base.participant_id
+        self.base = base
+        self.load_scale = load_scale
+        self.generation_scale = generation_scale
+        self.start = base.start
+        self.step = base.step
+
+    @cached_property
+    def load(self) -> list[int]:
+        """Wh used in each slot."""
+        return [round(energy * self.load_scale) for energy in self.base.load]
+
+    @cached_property
+    def generation(self) -> dict[str, list[int]]:
+        """Source -> Wh generated in each slot."""
+        return {
+            source: [round(energy * self.generation_scale) for energy in series]
+            for source, series in self.base.generation.items()
+        }
 
 
 class ProfileSource(Protocol):
@@ -55,4 +91,18 @@ class ProfileSource(Protocol):
 
         Raises:
             ProfileError: if the data are missing or wrong, or do not cover the range.
+        """
+
+
+class DataSource(ProfileSource, Protocol):
+    """A source that can also say what it holds, whatever the range and step."""
+
+    def series(self, name: str) -> Series:
+        """Read all data of one participant, as they are: nothing resampled, rounded or filled.
+
+        Args:
+            name: the participant's id in the data.
+
+        Raises:
+            ProfileError: if the data are missing or wrong.
         """

@@ -4,7 +4,8 @@ SimBench gives each load and unit a rated power and a profile of what share of
 it is used, every quarter of an hour of the year 2016. A home here is a load
 with a household profile (H0-...); what else is connected to its bus (heat pump,
 charging point, photovoltaics) is the home's, the first home's if the bus has
-more than one. Other loads, their units and batteries are left out.
+more than one. Other loads, their units and batteries are left out, and so is reactive
+power. A home's battery is of no effect on its profile; `storages` tells of it.
 
     energy of a quarter of an hour in Wh = rated power in MW * share * 250,000
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,7 @@ from trex_market.profiles.cells import EXACT, Number, energy
 from trex_market.profiles.files import csv_rows, opened
 from trex_market.profiles.profile import Fill, Profile
 from trex_market.profiles.series import Series, check_request, profile_from
+from trex_market.profiles.storage import StorageData
 
 GRIDS = {
     "rural1": "LV1.101",
@@ -53,6 +55,9 @@ WH_PER_MEGAWATT = 250_000
 
 FIRST = datetime(2015, 12, 31, 23, tzinfo=UTC)
 """The start of the first slot: midnight in Germany."""
+
+DAYS_A_MONTH = 30
+"""Of a battery's monthly self-discharge."""
 
 GERMANY = ZoneInfo("Europe/Berlin")
 
@@ -124,12 +129,32 @@ class SimbenchSource:
     def read(self, name: str, *, start: int, end: int, step: int, fill: Fill | None = None) -> Profile:
         """Read one home's profile, see `ProfileSource.read`."""
         check_request(self.place, start, end, step)
+        return profile_from(self.series(name), name, start=start, end=end, step=step, fill=fill)
+
+    def series(self, name: str) -> Series:
+        """Read all data of one home, see `DataSource.series`."""
         self.homes()
         if name not in self._homes:
             raise ProfileError(f"{self.place}: {unknown_name('participant', name, self._homes)}")
         if name not in self._series:
             self._series[name] = self._series_of(self._homes[name])
-        return profile_from(self._series[name], name, start=start, end=end, step=step, fill=fill)
+        return self._series[name]
+
+    def storages(self) -> dict[str, StorageData]:
+        """Return home -> battery: all that is stored at its bus, the first home's if the bus has more than one.
+
+        Raises:
+            ProfileError: if the tables cannot be read, or a battery is impossible.
+        """
+        at_bus: dict[str, list[Record]] = {}
+        for record in self._records("Storage") if self._has("Storage") else ():
+            at_bus.setdefault(record["node"], []).append(record)
+        found: dict[str, StorageData] = {}
+        for home in self.homes():
+            records = at_bus.pop(home.bus, [])
+            if records:
+                found[home.participant_id] = _battery(self.place, records)
+        return found
 
     def _rows(self, table: str) -> Iterator[list[str]]:
         file = self._folder / f"{table}.csv"
@@ -213,6 +238,28 @@ def _unit(record: Record) -> Element:
     kind = record["type"].lower()
     source = "solar" if kind.startswith("pv") else "wind" if kind.startswith("wind") else kind
     return Element(record["id"], record["profile"], Decimal(record["pRES"]), source)
+
+
+def _battery(place: str, records: list[Record]) -> StorageData:
+    """Add up a home's batteries; the losses are those of the first."""
+    try:
+        megawatthours = sum(Decimal(record["eStore"]) for record in records)
+        megawatts = sum(Decimal(record["sR"]) for record in records)
+        efficiency = float(records[0]["etaStore"])
+        percent_a_day = float(records[0]["sdStore"])
+    except (KeyError, ValueError, InvalidOperation) as error:
+        raise ProfileError(f"{place}, Storage.csv, {records[0]['id']}: is not a battery: {error}") from None
+    if not (megawatthours > 0 and megawatts > 0 and 0 < efficiency <= 1 and percent_a_day >= 0):
+        raise ProfileError(
+            f"{place}, Storage.csv, {records[0]['id']}: needs eStore and sR above 0, etaStore above 0 to 1 and sdStore "
+            f"of at least 0, found {megawatthours}, {megawatts}, {efficiency} and {percent_a_day}"
+        )
+    return StorageData(
+        round(megawatthours * 1_000_000),
+        round(megawatts * 1_000_000),
+        efficiency,
+        min(1.0, round(percent_a_day / 100 * DAYS_A_MONTH, 6)),
+    )
 
 
 def installed(code: str) -> SimbenchSource:

@@ -148,7 +148,11 @@ class TableSource:
     def read(self, name: str, *, start: int, end: int, step: int, fill: Fill | None = None) -> Profile:
         """Read one participant's profile, see `ProfileSource.read`."""
         check_request(self.place, start, end, step)
+        return profile_from(self.series(name), name, start=start, end=end, step=step, fill=fill)
+
+    def series(self, name: str) -> Series:
+        """Return all data of one participant, see `DataSource.series`."""
         series = self._all()
         if name not in series:
             raise ProfileError(f"{self.place}: {unknown_name('participant', name, series)}")
-        return profile_from(series[name], name, start=start, end=end, step=step, fill=fill)
+        return series[name]

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from trex_market.core.messages import Contract, MeterReading, Order, RoundStarted, Transaction
 from trex_market.core.units import dollars_from_price, price_from_dollars
-from trex_market.participant import MarketInfo, NewOrder
+from trex_market.participant import MarketInfo, NewOrder, Series
 from trex_market.protocol.wire import (
     ContractMessage,
     Interval,
     MarketTerms,
     Meter,
     OpenOrder,
+    ProfileMessage,
     RoundMessage,
     SidedOrder,
     TransactionMessage,
@@ -165,11 +166,22 @@ def market_info(terms: MarketTerms) -> MarketInfo:
     return MarketInfo(terms.market_id, terms.step, terms.close_steps, terms.timezone)
 
 
+def profile_message(profile: Series) -> ProfileMessage:
+    """Return load and generation as they are sent."""
+    return ProfileMessage(
+        start=profile.start,
+        step=profile.step,
+        load=list(profile.load),
+        generation={source: list(series) for source, series in profile.generation.items()},
+    )
+
+
 class RoundSketch:
     """What a round's announcement says to everybody; `to` adds what is one participant's own."""
 
-    def __init__(self, round: RoundStarted, timezone: str) -> None:
+    def __init__(self, round: RoundStarted, timezone: str, server_time: float | None = None) -> None:
         step = round.step
+        self._server_time = server_time
         self._time = round.time
         self._duration = step
         self._timezone = timezone
@@ -204,6 +216,7 @@ class RoundSketch:
             market_info=self._prices,
             contracts=[contract_message(contract) for contract in contracts],
             transactions=[transaction_message(row) for row in transactions],
+            server_time=self._server_time,
         )
 
 

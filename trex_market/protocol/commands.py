@@ -16,6 +16,8 @@ from trex_market.core.messages import (
     EndRound,
     Join,
     MeterReading,
+    ReadRegisters,
+    RegisterReading,
     ReplaceOrder,
     ReportMeter,
     Side,
@@ -37,6 +39,11 @@ from trex_market.protocol.wire import Meter, OrderRequest
 
 Record = Mapping[str, Any]
 Moment = Annotated[int, msgspec.Meta(ge=EARLIEST, le=LATEST)]
+
+MAX_REGISTERS = 64
+"""Of a participant."""
+
+RegisterName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -78,8 +85,34 @@ class _Reading(msgspec.Struct, frozen=True):
     meter: Any
 
 
+class _Register(msgspec.Struct, frozen=True):
+    """What a register shows."""
+
+    name: RegisterName
+    value: int
+    measures: str
+    max_power_w: int
+    modulus_wh: int | None = None
+
+
+class _Registers(msgspec.Struct, frozen=True):
+    """What a line of registers has."""
+
+    registers: Annotated[tuple[_Register, ...], msgspec.Meta(max_length=MAX_REGISTERS)]
+    read_at: Moment
+    expected: Annotated[tuple[RegisterName, ...], msgspec.Meta(max_length=MAX_REGISTERS)] = ()
+
+
 _CLOCK = ("start_round", "end_round", "advance_clock")
-_OF_PARTICIPANT = ("join", "submit_bid", "submit_ask", "cancel_order", "replace_order", "report_meter")
+_OF_PARTICIPANT = (
+    "join",
+    "submit_bid",
+    "submit_ask",
+    "cancel_order",
+    "replace_order",
+    "report_meter",
+    "read_registers",
+)
 
 
 def parse_order(record: Record, side: Side, participant_id: str, order_id: str, time: int) -> SubmitOrder:
@@ -136,6 +169,8 @@ def _of_participant(name: str, record: Record, participant_id: str, time: int) -
         return Join(participant_id, time)
     if name == "report_meter":
         return ReportMeter(participant_id, parse_meter(decoded(_Reading, record).meter), time)
+    if name == "read_registers":
+        return _read_registers(decoded(_Registers, record), participant_id, time)
     order_id = decoded(_OrderId, record).uuid
     if not order_id:
         raise ProtocolError(RefusalCode.MALFORMED, "uuid must not be empty")
@@ -149,6 +184,14 @@ def _of_participant(name: str, record: Record, participant_id: str, time: int) -
         case _:
             change = decoded(_Change, record)
             return ReplaceOrder(order_id, participant_id, change.quantity, dollars(change.price), time)
+
+
+def _read_registers(line: _Registers, participant_id: str, time: int) -> ReadRegisters:
+    registers = tuple(
+        RegisterReading(one.name, one.value, one.measures.lower(), one.max_power_w, one.modulus_wh)
+        for one in line.registers
+    )
+    return ReadRegisters(participant_id, registers, line.read_at, time, line.expected)
 
 
 def command_record(command: Command) -> dict[str, Any]:
@@ -174,10 +217,8 @@ def command_record(command: Command) -> dict[str, Any]:
         case ReplaceOrder():
             change = {"quantity": command.quantity, "price": dollars_from_price(command.price)}
             return _of_order("replace_order", command) | change
-        case ReportMeter():
-            meter = _plain(meter_message(command.meter))
-            who = {"participant_id": command.participant_id, "time": command.time}
-            return {"command": "report_meter", **who, "meter": meter}
+        case ReportMeter() | ReadRegisters():
+            return _of_meter(command)
         case Join():
             return {"command": "join", "participant_id": command.participant_id, "time": command.time}
         case StartRound():
@@ -192,6 +233,19 @@ def command_record(command: Command) -> dict[str, Any]:
 def _of_order(name: str, command: CancelOrder | ReplaceOrder) -> dict[str, Any]:
     who = {"uuid": command.order_id, "participant_id": command.participant_id}
     return {"command": name, **who, "time": command.time}
+
+
+def _of_meter(command: ReportMeter | ReadRegisters) -> dict[str, Any]:
+    who = {"participant_id": command.participant_id, "time": command.time}
+    if isinstance(command, ReportMeter):
+        return {"command": "report_meter", **who, "meter": _plain(meter_message(command.meter))}
+    return {
+        "command": "read_registers",
+        **who,
+        "read_at": command.read_at,
+        "registers": [_plain(reading) for reading in command.registers],
+        "expected": list(command.expected),
+    }
 
 
 def contract_record(contract: Contract) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _CODES = {
     "quantity": RefusalCode.BAD_QUANTITY,
     "generation": RefusalCode.BAD_QUANTITY,
     "consumption": RefusalCode.BAD_QUANTITY,
+    "registers": RefusalCode.BAD_QUANTITY,
     "price": RefusalCode.BAD_PRICE,
     "source": RefusalCode.UNKNOWN_SOURCE,
     "time_delivery": RefusalCode.BAD_SLOT,
@@ -45,9 +46,29 @@ def decoded(kind: type[MessageT], data: object) -> MessageT:
     try:
         return msgspec.convert(data, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        match = _FIELD.search(str(error))
-        field = (match.group(1) or match.group(2)) if match else ""
-        raise ProtocolError(_CODES.get(field, RefusalCode.MALFORMED), str(error)) from error
+        raise _refused(error) from error
+
+
+def decoded_json(kind: type[MessageT], body: bytes) -> MessageT:
+    """Read a message of bytes; numbers keep all their decimals.
+
+    Raises:
+        ProtocolError: as `decoded`; malformed, if it is no JSON.
+    """
+    if b"\\u0000" in body:
+        raise ProtocolError(RefusalCode.MALFORMED, "text must not hold the character 0")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise _refused(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProtocolError(RefusalCode.MALFORMED, f"this is not JSON: {error}") from error
+
+
+def _refused(error: Exception) -> ProtocolError:
+    match = _FIELD.search(str(error))
+    field = (match.group(1) or match.group(2)) if match else ""
+    return ProtocolError(_CODES.get(field, RefusalCode.MALFORMED), str(error))
 
 
 def dollars(price: float) -> int:

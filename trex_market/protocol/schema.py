@@ -12,28 +12,31 @@ from typing import Any
 import msgspec
 
 from trex_market.core.errors import RefusalCode
-from trex_market.protocol import wire
+from trex_market.protocol import view, wire
 
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_DECIMAL = {"type": "string", "format": "decimal"}
+"""How msgspec describes a decimal number, which it writes as text and reads as a number, too."""
 
 CONTROLS = ("register", "status", "pause", "resume", "step", "stop")
 """Requests on /simulation; the answer to each is a `Status`."""
 
 CODES: dict[RefusalCode, str] = {
     RefusalCode.MALFORMED: "A field is missing or of the wrong type, the event is unknown, or the version is another.",
-    RefusalCode.UNAUTHORISED: "Not joined, a wrong token, another's id, or an id that is connected already.",
+    RefusalCode.UNAUTHORISED: "Not joined, a wrong token, another's id (or one that there is not, where tokens are asked for), or an id that is connected already.",
     RefusalCode.UNKNOWN_PARTICIPANT: "The market has no participant of this id.",
-    RefusalCode.BAD_QUANTITY: "Not a whole number of Wh, or out of range; in an order above 0.",
+    RefusalCode.BAD_QUANTITY: "Not a whole number of Wh, or out of range; in an order above 0; more than can flow through a register.",
     RefusalCode.BAD_PRICE: "Not a finite number, or not between the market's floor and cap.",
     RefusalCode.UNKNOWN_SOURCE: "The market has no source of this name.",
-    RefusalCode.BAD_SLOT: "Not a whole slot at a multiple of the step; in a reading, not the current slot.",
+    RefusalCode.BAD_SLOT: "Not a whole slot at a multiple of the step; in a reading, not the current slot, or, on the wall clock, one that is not over or cannot be changed any more.",
     RefusalCode.GATE_CLOSED: "The slot was cleared already.",
     RefusalCode.BEYOND_HORIZON: "The slot is further ahead than the market takes orders for.",
     RefusalCode.UNKNOWN_ORDER: "The participant has no open order of this id.",
-    RefusalCode.RATE_LIMITED: "Too many requests in this round, or too many open orders.",
-    RefusalCode.WRONG_PHASE: "No episode or no round is running.",
+    RefusalCode.RATE_LIMITED: "Too many requests in this round or, on the wall clock, at once; too many open orders, wrong tokens or connections.",
+    RefusalCode.WRONG_PHASE: "No episode or no round is running, or the server is stopping.",
 }
 """Code -> when it is given."""
 
@@ -57,15 +60,42 @@ what it missed in the answer.
 Whoever joins with `"encoding": "msgpack"` gets the data of all events and answers as MessagePack, in bytes, and may send bytes itself; the
 messages are the same. A message may have 1 MB.
 
-On `/simulation` an operator sends `register` first. The default namespace `/` speaks TREX-Core 3.7.5's participant protocol instead, with the same rules;
+On `/simulation` an operator sends `register` first, with its token; with an observer's token it gets every `status`, and its controls are `unauthorised`.
+A server that stops says so by a `notice` with the code `stopping`. On the wall clock a client then connects again until the server is back, and goes on from
+`last_event`; in a simulation `end_simulation` follows.
+
+A connection that has not joined within a minute is ended. Whoever shows a wrong token again and again has to wait (`rate_limited`), twice as long after each
+further one. Pages of other origins than the server's own are refused, unless `server.allowed_origins` names them. The default namespace `/` speaks TREX-Core 3.7.5's participant protocol instead, with the same rules;
 see `trex_market/server/trex.py`.
 """
+
+
+METERS = """\
+A market on the wall clock takes reports of meters over HTTP: `POST /meter`, JSON of at most 64 KB, with the header `Authorization: Bearer TOKEN`, the token being
+the meter's own or its participant's. Over MQTT (`server.mqtt`) the same JSON goes to the topic `trex/MARKET/PARTICIPANT/meter`, which says whose it is, and
+the answer comes as `trex/MARKET/PARTICIPANT/meter/answer`. There the broker says who may write to which topic, and no token is sent.
+
+A report is a `PostedRegisters` if it has `registers`, else a `PostedMeter`. It is acknowledged when it is safe on disk. One that comes twice changes nothing, and whoever got no answer
+sends it again: registers that were taken are acknowledged once more, and so is a slot's reading until the slot is delivered (then it is `bad_slot`).
+Over HTTP the status says what kind of answer it is: 200 taken; 400 refused for what it says; 401 `unauthorised`; 403 sent by a page of another origin; 404 `unknown_participant`;
+409 `wrong_phase`; 413 too large; 429 `rate_limited`.
+
+What a counter shows at a slot's edge is interpolated between the two readings around it, and floored to whole Wh, if they are at most one and a half steps apart; slots
+in a longer gap, or in which a counter was reset, have no reading, and `troubles` says so."""
+
+
+ROUTES = """\
+## HTTP, for people and monitoring
+
+The same port serves a dashboard and what it shows. A token goes into the header `Authorization: Bearer TOKEN`, never into the address; an operator's token
+is good for an observer's, too. In an open market without an operator's and an observer's token everybody may look, and whoever sits at the server's machine may operate. A
+refusal is the same JSON as over Socket.IO, with a status as for `POST /meter`; 503 is the answer of `/readyz` while the market does not do its work."""
 
 
 def protocol_page() -> str:
     """Return the whole page, as Markdown."""
     components = _components()
-    parts = [INTRODUCTION, _requests(), _events(), _codes(), "## Messages\n"]
+    parts = [INTRODUCTION, _requests(), _events(), _reports(), _routes(), _codes(), "## Messages\n"]
     parts += [_message(name, schema) for name, schema in components.items() if "properties" in schema]
     parts.append(f"## JSON Schema\n\n```json\n{_document(components)}\n```\n")
     return "\n".join(parts)
@@ -81,11 +111,17 @@ def _components() -> dict[str, Schema]:
     """Return the JSON Schema of each message by name, its descriptions taken from the docstrings."""
     messages = {
         message.__name__: message
-        for message in chain(wire.REQUESTS.values(), wire.ANSWERS.values(), wire.EVENTS.values())
+        for message in chain(
+            wire.REQUESTS.values(),
+            wire.ANSWERS.values(),
+            wire.EVENTS.values(),
+            *wire.REPORTS.items(),
+            (route.answer for route in view.ROUTES if isinstance(route.answer, type)),
+        )
     }
     _, components = msgspec.json.schema_components(messages.values(), ref_template="#/$defs/{name}")
     for name, schema in sorted(components.items()):
-        _describe(schema, getattr(wire, name))
+        _describe(schema, getattr(wire, name, None) or getattr(view, name))
     return dict(sorted(components.items()))
 
 
@@ -96,6 +132,8 @@ def _describe(schema: Schema, kind: type) -> None:
     for ancestor in reversed(kind.__mro__):
         meanings |= _read_docstring(ancestor)[1]
     for name, field in schema.get("properties", {}).items():
+        if field.get("additionalProperties") == _DECIMAL:
+            field["additionalProperties"] = {"type": "number"}
         said = [
             text.removesuffix(".") for text in (meanings.get(name), field.pop("description", None)) if text
         ]
@@ -142,6 +180,24 @@ def _events() -> str:
         for event, message in wire.EVENTS.items()
     ]
     return _table("## Events, from the server", ("namespace", "event", "data"), rows)
+
+
+def _reports() -> str:
+    rows = [(_link(report.__name__), _link(answer.__name__)) for report, answer in wire.REPORTS.items()]
+    return _table(f"## Reports of meters\n\n{METERS}", ("report", "answer"), rows)
+
+
+def _routes() -> str:
+    rows = [
+        (
+            f"`{route.method} {route.path}`",
+            route.token or "none",
+            route.answer if isinstance(route.answer, str) else _link(route.answer.__name__),
+            route.meaning,
+        )
+        for route in view.ROUTES
+    ]
+    return _table(ROUTES, ("route", "token", "answer", "what for"), rows)
 
 
 def _codes() -> str:

@@ -7,6 +7,7 @@ An interval is ``[start, end]``. A request that is refused is answered with
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -104,6 +105,30 @@ class Meter(Message, frozen=True, kw_only=True):
     consumption: dict[str, Energies]
 
 
+class PostedMeter(Meter, frozen=True, kw_only=True):
+    """What a meter sends: energy in a slot that is over.
+
+    Args:
+        participant_id: whose it is; over MQTT the topic says it.
+    """
+
+    participant_id: str | None = None
+
+
+class PostedRegisters(Message, frozen=True, kw_only=True):
+    """What a meter sends: what its counters show; the market makes readings of slots of it.
+
+    Args:
+        registers: name -> what it shows, a number (or one in text) with all its decimals; parts of a Wh are left out.
+        time: when they were read, all at once; now, if left out. They must be sent in the order of their times.
+        participant_id: whose they are; over MQTT the topic says it.
+    """
+
+    registers: Annotated[dict[str, Decimal], Meta(description="kWh")]
+    time: Annotated[float | None, Meta(description="UNIX seconds")] = None
+    participant_id: str | None = None
+
+
 class Turn(Message, frozen=True, kw_only=True):
     """`turn`: all that a participant does in a round, and the end of its turn.
 
@@ -143,6 +168,18 @@ class Result(Message, frozen=True, kw_only=True):
     detail: str | UnsetType = UNSET
 
 
+class RegistersTaken(Result, frozen=True, kw_only=True):
+    """The answer to `PostedRegisters`.
+
+    Args:
+        slots: those whose readings are complete now.
+        troubles: why there are slots that will have no reading: a sentence each.
+    """
+
+    slots: list[SlotInterval] = []
+    troubles: list[str] = []
+
+
 class OrderResult(Result, frozen=True, kw_only=True):
     """The answer to an order; taken, it stands in the book."""
 
@@ -158,11 +195,17 @@ class Answers(Message, frozen=True, kw_only=True):
 
 
 class TurnTaken(Message, frozen=True, kw_only=True):
-    """The answer to a `turn`: one for each cancellation and order, in order, and for the meter reading."""
+    """The answer to a `turn`: one for each cancellation and order, in order, and for the meter reading.
+
+    Args:
+        server_time: on the wall clock: when this was sent, UNIX seconds. With the times of request and answer it
+            tells how far the participant's clock is off.
+    """
 
     cancelled: list[Result]
     orders: list[OrderResult]
     meter: Result | None = None
+    server_time: float | None = None
     ok: bool = True
 
 
@@ -299,6 +342,7 @@ class RoundMessage(Message, frozen=True, kw_only=True):
             current round and `next_settle`.
         contracts: own, of the slot that was just cleared.
         transactions: own, of the slot that was just delivered.
+        server_time: on the wall clock: when this was sent, UNIX seconds.
     """
 
     event: int
@@ -312,13 +356,15 @@ class RoundMessage(Message, frozen=True, kw_only=True):
     market_info: dict[str, dict[str, dict[str, float]]]
     contracts: list[ContractMessage]
     transactions: list[TransactionMessage]
+    server_time: float | None = None
 
 
 class Notice(Message, frozen=True, kw_only=True):
     """`notice`: something that the participant should know.
 
     Args:
-        code: `turn_timeout`: a round went on without the participant's turn.
+        code: `turn_timeout`: a round went on without the participant's turn. `stopping`: the server stops. On the
+            wall clock it goes on when it is started again: stay, connect again, and go on from `last_event`.
         detail: a sentence.
     """
 
@@ -421,6 +467,10 @@ ANSWERS: dict[str, type[Message]] = {
     "subscribe": Result,
 }
 """Request -> the answer to it."""
+
+
+REPORTS: dict[type[Message], type[Message]] = {PostedMeter: Result, PostedRegisters: RegistersTaken}
+"""What meters send over HTTP and MQTT -> the answer to it."""
 
 
 class WireJson:

@@ -18,6 +18,7 @@ async def announce(
     round: RoundStarted,
     contracts: Mapping[str, Sequence[Contract]],
     transactions: Mapping[str, Sequence[Transaction]],
+    server_time: float | None = None,
 ) -> None:
     """Tell each participant of a round, and those who subscribed of the market.
 
@@ -27,15 +28,13 @@ async def announce(
         round: the round.
         contracts: of the slot that was just cleared, by party.
         transactions: of the slots that were just delivered or corrected, by party.
+        server_time: on the wall clock, UNIX seconds.
     """
-    sketch = RoundSketch(round, engine.market.terms.timezone)
+    sketch = RoundSketch(round, engine.market.terms.timezone, server_time)
     data: dict[tuple[bool, bool], wire.MarketData] = {}
     for seat in seats:
         name = seat.participant_id
         own = contracts.get(name, ())
-        if own:
-            seat.contracts[round.last_settle] = list(own)
-        seat.contracts.pop(round.time - round.step, None)
         seat.metrics = {}
         await seat.send("start_round", sketch.to(seat.next_event(), own, transactions.get(name, ())))
         if seat.trades or seat.depth:

@@ -26,9 +26,9 @@ from trex_market.core.messages import (
     Transaction,
 )
 from trex_market.engine import Engine
-from trex_market.participant import MarketInfo, Series
+from trex_market.participant import MarketInfo
 from trex_market.protocol import wire
-from trex_market.protocol.answers import market_terms
+from trex_market.protocol.answers import market_terms, profile_message
 from trex_market.rounds import EpisodePlan, announced, delivered_by_party
 from trex_market.server.announcing import announce
 from trex_market.server.desk import Desk
@@ -106,9 +106,9 @@ class Conductor:
         engine.submit(self._terms)
         for name in self._seats.names:
             engine.submit(Join(name, plan.start))
-        self._desk.engine = engine
+        self._desk.open(engine)
         self._delivered = {}
-        self._state = "running" if self._go.is_set() else "paused"
+        self._state = "running"
         self._speed = (monotonic(), 0)
         market = market_terms(MarketInfo.of(self._terms))
         for seat in self._seats:
@@ -123,7 +123,7 @@ class Conductor:
                 rounds=plan.rounds,
                 parameters=plan.parameters,
                 lesson=plan.lesson,
-                profile=None if profile is None else _profile_message(profile),
+                profile=None if profile is None else profile_message(profile),
             )
             await seat.send("start_episode", message)
         await self._tell_status()
@@ -333,12 +333,3 @@ class Conductor:
             raise self._fault
         if self._stopped:
             raise SimulationStoppedError("stopped by the operator")
-
-
-def _profile_message(profile: Series) -> wire.ProfileMessage:
-    return wire.ProfileMessage(
-        start=profile.start,
-        step=profile.step,
-        load=list(profile.load),
-        generation={source: list(series) for source, series in profile.generation.items()},
-    )

@@ -30,9 +30,10 @@ from trex_market.participant import MarketInfo
 from trex_market.protocol import wire
 from trex_market.protocol.answers import contract_message, market_terms, open_order
 from trex_market.protocol.requests import decoded, dollars, meter_reading, submit_order
-from trex_market.server.doorkeeper import Doorkeeper
+from trex_market.server.doorkeeper import Doorkeeper, Role
 from trex_market.server.pace import Pace, SimulatedPace
 from trex_market.server.seats import Connection, Seat, Seats
+from trex_market.server.throttle import Bucket, Rate
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +47,16 @@ class Limits(msgspec.Struct, frozen=True):
     Args:
         requests_per_round: orders count one each.
         open_orders: at one time.
+        rate: requests in real time, whatever the rounds; None for any number.
+        connections_per_address: at one time.
         takes_over: whether a second connection with the same id takes the first one's place, or is refused.
     """
 
     requests_per_round: int = 1_000
     open_orders: int = 1_000
     takes_over: bool = False
+    rate: Rate | None = None
+    connections_per_address: int = 1_000
 
 
 class Desk:
@@ -81,8 +86,12 @@ class Desk:
         self.engine: Engine | None = None
         self.turns_ended: Callable[[], None] = lambda: None
         self.faulty: Callable[[BaseException], None] = lambda _error: None
+        self.newcomer: Callable[[Seat], None] = lambda _seat: None
+        """Is told of those who join and know nothing of what was sent before."""
+        self.opened: Callable[[Engine], None] = lambda _engine: None
         self._doorkeeper = doorkeeper
         self._limits = limits
+        self._buckets: dict[str, Bucket] = {}
         self._default_source = default_source
         self._handlers: dict[str, Callable[[Seat, Any], wire.Message]] = {
             "bid": lambda seat, data: self._order(seat, decoded(wire.OrderRequest, data), "bid"),
@@ -96,13 +105,23 @@ class Desk:
             "subscribe": self._subscribe,
         }
 
+    def open(self, engine: Engine) -> None:
+        """Answer for an engine from now on."""
+        self.engine = engine
+        self.opened(engine)
+
     # ------------------------------------------------------------ coming in
 
-    def check_join(self, request: wire.Join, sid: str) -> Seat:
+    def check_join(self, request: wire.Join, sid: str, address: str) -> Seat:
         """Check that somebody may take part, and return the place.
 
+        Args:
+            request: as whom, and with which token.
+            sid: the connection's id.
+            address: where it comes from.
+
         Raises:
-            ProtocolError: malformed (another version), unauthorised, unknown_participant.
+            ProtocolError: malformed (another version), unauthorised, unknown_participant, rate_limited.
         """
         if request.version.split(".", maxsplit=1)[0] != wire.VERSION.split(".", maxsplit=1)[0]:
             detail = f"this server speaks version {wire.VERSION}, found {request.version}"
@@ -110,11 +129,11 @@ class Desk:
         if request.market_id not in (None, "", self.terms.market_id):
             detail = f"this is the market {self.terms.market_id!r}, found {request.market_id!r}"
             raise ProtocolError(RefusalCode.MALFORMED, detail)
+        self._doorkeeper.admit(Role.PARTICIPANT, request.token, request.participant_id, address)
         seat = self.seats.find(request.participant_id)
         if seat is None:
             detail = f"{request.participant_id!r} is none of this market's participants"
             raise ProtocolError(RefusalCode.UNKNOWN_PARTICIPANT, detail)
-        self._doorkeeper.check(request.participant_id, request.token)
         seated = self.seats.of(sid)
         if seated is not None and seated is not seat:
             detail = f"this connection is {seated.participant_id!r} already"
@@ -125,24 +144,29 @@ class Desk:
             raise ProtocolError(RefusalCode.UNAUTHORISED, detail)
         return seat
 
-    async def join(self, request: wire.Join, connection: Connection) -> wire.Joined:
+    async def join(self, request: wire.Join, connection: Connection, address: str) -> wire.Joined:
         """Give somebody a place, and tell where the market stands.
 
         Raises:
             ProtocolError: see `check_join`.
         """
-        seat = self.check_join(request, connection.sid)
+        seat = self.check_join(request, connection.sid, address)
         seat.wants_profile = request.profile
+        if request.last_event == 0:
+            self.newcomer(seat)
         await self.seats.take(seat, connection)
-        orders = [] if self.engine is None else self.engine.market.open_orders(seat.participant_id)
-        terms = self.terms
+        orders, contracts = [], []
+        if self.engine is not None:
+            orders = self.engine.market.open_orders(seat.participant_id)
+            contracts = self.engine.market.contracts_of(seat.participant_id)
+        terms, server_time = self.terms, self.pace.server_time
         return wire.Joined(
             version=wire.VERSION,
-            server_time=time.time(),
+            server_time=time.time() if server_time is None else server_time,
             market=market_terms(MarketInfo.of(terms)),
             round=seat.round,
             open_orders=[open_order(order, terms.step) for order in orders],
-            contracts=[contract_message(one) for slot in seat.contracts.values() for one in slot],
+            contracts=[contract_message(one) for one in contracts],
             missed=seat.missed(request.last_event),
             last_event=seat.last_event,
         )
@@ -175,7 +199,10 @@ class Desk:
             if seat is None:
                 raise ProtocolError(RefusalCode.UNAUTHORISED, "join first")
             if event not in ENDING:
+                self.check_rate(seat.participant_id)
                 self._count(seat, 1)
+            elif seat.round is None:  # its turn has ended already
+                self.check_rate(seat.participant_id)
             return handler(seat, data)
         except ProtocolError as error:
             return refusal(error)
@@ -188,6 +215,25 @@ class Desk:
             return wire.Result(
                 ok=False, code=RefusalCode.WRONG_PHASE, detail="the market has a fault and stops"
             )
+
+    def check_rate(self, participant_id: str) -> None:
+        """Count a request, or an order of several, in real time.
+
+        Args:
+            participant_id: a member's.
+
+        Raises:
+            ProtocolError: rate_limited.
+        """
+        rate = self._limits.rate
+        if rate is None:
+            return
+        bucket = self._buckets.get(participant_id)
+        if bucket is None:
+            bucket = self._buckets[participant_id] = Bucket(rate)
+        if not bucket.take():
+            detail = f"more than {rate.burst} requests at once, or {rate.per_second:g} a second"
+            raise ProtocolError(RefusalCode.RATE_LIMITED, detail)
 
     def _count(self, seat: Seat, requests: int) -> None:
         seat.requests += requests
@@ -226,6 +272,7 @@ class Desk:
     def _batched(self, seat: Seat, data: object) -> wire.OrderResult:
         """Answer one order of several; that one is refused changes nothing for the others."""
         try:
+            self.check_rate(seat.participant_id)
             self._count(seat, 1)
             request = decoded(wire.SidedOrder, data)
             return self._order(seat, request, request.side)
@@ -235,6 +282,7 @@ class Desk:
     def _cancelled(self, seat: Seat, order_id: str) -> wire.Result:
         """Answer one cancellation of several."""
         try:
+            self.check_rate(seat.participant_id)
             self._count(seat, 1)
             return self._cancel_one(seat, order_id)
         except ProtocolError as error:
@@ -291,7 +339,9 @@ class Desk:
         else:
             seat.metrics = turn.metrics
             self._end_turn(seat, None)
-        return wire.TurnTaken(cancelled=cancelled, orders=orders, meter=meter)
+        return wire.TurnTaken(
+            cancelled=cancelled, orders=orders, meter=meter, server_time=self.pace.server_time
+        )
 
     def _subscribe(self, seat: Seat, data: object) -> wire.Result:
         wanted = decoded(wire.Subscribe, data)

@@ -53,14 +53,14 @@ def _depth(engine: Engine, step: int) -> list[wire.Depth]:
     return [
         wire.Depth(
             time_delivery=(start, start + step),
-            bids=_ladder((order for order in orders if order.side == "bid"), descending=True),
-            asks=_ladder((order for order in orders if order.side == "ask"), descending=False),
+            bids=ladder((order for order in orders if order.side == "bid"), descending=True),
+            asks=ladder((order for order in orders if order.side == "ask"), descending=False),
         )
         for start, orders in engine.market.open_slots().items()
     ]
 
 
-def _ladder(orders: Iterable[Order], *, descending: bool) -> list[tuple[float, int]]:
+def ladder(orders: Iterable[Order], *, descending: bool) -> list[tuple[float, int]]:
     """Add up the quantities at each price."""
     quantities: Counter[int] = Counter()
     for order in orders:

@@ -14,6 +14,10 @@ from trex_market.server.clock import Clock
 class Pace(Protocol):
     """Tells the time, names orders, and waits until what was acknowledged is safe."""
 
+    @property
+    def server_time(self) -> float | None:
+        """The wall clock's time, UNIX seconds, where it drives the rounds."""
+
     def now(self, engine: Engine | None) -> int:
         """Return the time of a request, UNIX seconds."""
 
@@ -26,6 +30,8 @@ class Pace(Protocol):
 
 class SimulatedPace:
     """In a simulation all of a round happens at its start, and nothing has to survive."""
+
+    server_time = None
 
     def now(self, engine: Engine | None) -> int:
         """Return the start of the round; 0 before the first."""
@@ -52,6 +58,11 @@ class WallPace:
         self._clock = clock
         self._journal = journal
         self._cuid = Cuid(length=16)
+
+    @property
+    def server_time(self) -> float:
+        """The time, UNIX seconds."""
+        return self._clock.now()
 
     def now(self, engine: Engine | None) -> int:  # noqa: ARG002 - the wall clock asks nobody
         """Return the time, UNIX seconds."""

@@ -10,28 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from trex_market.core.errors import ConfigError, SimulationStoppedError
+from trex_market.core.errors import SimulationStoppedError
 from trex_market.core.market import Phase
 from trex_market.core.messages import (
     AdvanceClock,
+    Contract,
     EndRound,
     Event,
-    Join,
-    OpenMarket,
+    RoundStarted,
     StartRound,
     Transaction,
 )
-from trex_market.engine import Engine, replay
 from trex_market.journal import Journal
-from trex_market.participant import MarketInfo
+from trex_market.participant import MarketInfo, Series
 from trex_market.protocol import wire
-from trex_market.protocol.answers import market_terms
+from trex_market.protocol.answers import RoundSketch, market_terms, profile_message
 from trex_market.rounds import announced, delivered_by_party
 from trex_market.server.announcing import announce
 from trex_market.server.clock import Clock
 from trex_market.server.desk import Desk
+from trex_market.server.seats import Seat
 
 logger = logging.getLogger(__name__)
 
@@ -39,43 +41,6 @@ JUMP_S = 1.0
 """A clock that jumps further than this is worth telling."""
 
 REALTIME = "realtime"
-
-
-def recovered_engine(
-    journal: Journal, terms: OpenMarket, members: Sequence[str], now: int
-) -> tuple[Engine, list[Event]]:
-    """Bring back the market of a journal, or open a new one.
-
-    Args:
-        journal: open; it is written from now on.
-        terms: the market's.
-        members: who takes part.
-        now: UNIX seconds.
-
-    Returns:
-        the engine, and all events of the journal.
-
-    Raises:
-        ConfigError: if the journal is one of a market with other terms.
-        ScenarioError: if the journal is damaged.
-    """
-    engine = Engine()
-    outbox = engine.listen()
-    if not journal.is_new:
-        for _ in replay(journal.path, engine):
-            pass
-        if engine.market.terms != terms:
-            raise ConfigError(
-                f"{journal.path}: this market was opened with other terms; name another directory with --out, "
-                "or go back to the config that it was opened with"
-            )
-    engine.keep_in(journal)
-    if engine.market.phase is Phase.CLOSED:
-        engine.submit(terms)
-    for name in members:
-        if name not in engine.market.members:
-            engine.submit(Join(name, now))
-    return engine, outbox.take()
 
 
 class RealtimeConductor:
@@ -107,11 +72,21 @@ class RealtimeConductor:
         self._on_events = on_events
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
-        self._fresh: list[Event] = []
+        self._delivered = desk.engine.listen()
         self._missed = 0
         self._rounds = 0
         self._alarms: list[str] = []
+        self.alarmed: Callable[[str], None] = lambda _text: None
+        """Is told what the operator should know."""
+        self.announced_late: Callable[[float], None] = lambda _seconds: None
+        """Is told how long after a round's start all were told of it."""
+        self.profile_of: Callable[[str, int], Series | None] = lambda _participant_id, _start: None
+        """Tells load and generation of a participant who asks for them, from a slot on."""
         desk.faulty = self.fail
+        desk.newcomer = self._welcome
+        for seat in desk.seats:
+            # Events are counted from the time on, so that they go on rising when the market is started again.
+            seat.last_event = int(clock.now())
 
     async def run(self) -> None:
         """Play rounds until stopped.
@@ -120,26 +95,50 @@ class RealtimeConductor:
             SimulationStoppedError: when an operator stops it.
         """
         step, grace = self._terms.step, self._terms.meter_grace_s
-        self._catch_up(int(self._clock.now()) // step * step)
-        start = self._next_start()
+        await self._resume()
         while True:
-            await self._until(start)
-            jumped = self._clock.jump()
-            if abs(jumped) > JUMP_S:
-                self._alarm(f"the clock jumped by {jumped:+.1f} s")
-            latest = int(self._clock.now()) // step * step
-            self._catch_up(latest)
-            await self._round(latest)
+            latest = await self._begin_round()
             # Every slot is due so many seconds after the start of a round.
             await self._until(latest + grace % step)
             self._advance()
             await self._journal.synced()
             await self._on_events()
-            start = latest + step
+            await self._until(latest + step)
 
-    def _next_start(self) -> int:
+    async def _begin_round(self) -> int:
+        """Play the round that is now, after those that were missed; return its start."""
+        jumped = self._clock.jump()
+        if abs(jumped) > JUMP_S:
+            self._alarm(f"the clock jumped by {jumped:+.1f} s")
         step = self._terms.step
-        return (int(self._clock.now()) // step + 1) * step
+        latest = int(self._clock.now()) // step * step
+        self._catch_up(latest)
+        await self._round(latest)
+        return latest
+
+    async def _resume(self) -> None:
+        """Tell of the round in which the market was when it was stopped, if it is not over yet."""
+        market = self._engine.market
+        round = market.round
+        if round is None or round.time + round.step <= self._clock.now():
+            return
+        own = {seat.participant_id: self._contracts(seat, round) for seat in self._desk.seats}
+        await self._announce(round, own)
+
+    def _contracts(self, seat: Seat, round: RoundStarted) -> list[Contract]:
+        """Return a participant's contracts that a round announced."""
+        contracts = self._engine.market.contracts_of(seat.participant_id)
+        return [contract for contract in contracts if contract.slot_start == round.last_settle]
+
+    def _welcome(self, seat: Seat) -> None:
+        """Let somebody who knows nothing begin with the round that is running."""
+        round = self._engine.market.round
+        if round is None:
+            return
+        seat.events.clear()
+        seat.keep("start_episode", self._episode(seat, round.time))
+        sketch = RoundSketch(round, self._terms.timezone, self._clock.now())
+        seat.keep("start_round", sketch.to(seat.next_event(), self._contracts(seat, round), ()))
 
     def _catch_up(self, latest: int) -> None:
         """Account for rounds that nobody could take part in, each by itself."""
@@ -151,7 +150,8 @@ class RealtimeConductor:
             self._start(time)
             self._missed += 1
         if first < latest:
-            self._alarm(f"{(latest - first) // step} rounds from {first} on were missed")
+            moment = datetime.fromtimestamp(first, ZoneInfo(self._terms.timezone)).isoformat(" ")
+            self._alarm(f"{(latest - first) // step} rounds from {moment} on were missed")
 
     def _start(self, time: int) -> list[Event]:
         engine = self._engine
@@ -162,32 +162,39 @@ class RealtimeConductor:
         return engine.submit(StartRound(time, self._terms.step))
 
     def _advance(self) -> None:
-        self._fresh += self._engine.submit(AdvanceClock(int(self._clock.now())))
+        self._engine.submit(AdvanceClock(int(self._clock.now())))
 
     async def _round(self, time: int) -> None:
         current = self._engine.market.current
         if current is not None and time <= current:
             return  # the clock was set back, or the round was started before the market was killed
-        events = self._start(time)
+        round, contracts = announced(self._start(time))
         await self._journal.synced()
         self._rounds += 1
-        await self._announce(events)
+        await self._announce(round, contracts)
+        self.announced_late(max(0.0, self._clock.now() - time))
         await self._on_events()
         await self._on_status(self.status)
 
-    async def _announce(self, events: Sequence[Event]) -> None:
-        round, contracts = announced(events)
-        transactions: dict[str, list[Transaction]] = delivered_by_party(self._fresh)
-        self._fresh = []
-        for seat in self._desk.seats:
-            if not seat.last_event:
-                await seat.send("start_episode", self._episode(seat.next_event(), round.time))
-        await announce(self._engine, self._desk.seats, round, contracts, transactions)
+    async def _announce(self, round: RoundStarted, contracts: Mapping[str, Sequence[Contract]]) -> None:
+        # Also of slots that were corrected by a late reading, whichever way it came.
+        transactions: dict[str, list[Transaction]] = delivered_by_party(self._delivered.take())
+        seats = self._desk.seats
+        for seat in seats:
+            if seat.episode is None:
+                await seat.send("start_episode", self._episode(seat, round.time))
+        await announce(self._engine, seats, round, contracts, transactions, self._clock.now())
 
-    def _episode(self, event: int, start: int) -> wire.EpisodeMessage:
-        info = MarketInfo.of(self._terms)
+    def _episode(self, seat: Seat, start: int) -> wire.EpisodeMessage:
+        profile = self.profile_of(seat.participant_id, start) if seat.wants_profile else None
         return wire.EpisodeMessage(
-            event=event, episode=0, simulation=REALTIME, market=market_terms(info), start=start, rounds=None
+            event=seat.next_event(),
+            episode=0,
+            simulation=REALTIME,
+            market=market_terms(MarketInfo.of(self._terms)),
+            start=start,
+            rounds=None,
+            profile=None if profile is None else profile_message(profile),
         )
 
     # ------------------------------------------------------------ control
@@ -218,6 +225,7 @@ class RealtimeConductor:
     def _alarm(self, text: str) -> None:
         logger.warning(text)
         self._alarms = [*self._alarms[-9:], text]
+        self.alarmed(text)
 
     @property
     def status(self) -> wire.Status:

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from trex_market.core.messages import Contract
 from trex_market.protocol.wire import EpisodeEnd, EpisodeMessage, Message, RoundMessage
 
 EVENTS_KEPT = 128
@@ -42,8 +41,6 @@ class Seat:
         self.last_event = 0
         self.episode: tuple[int, str, Message] | None = None
         """The event that began the episode."""
-        self.contracts: dict[int, list[Contract]] = {}
-        """Own contracts, by slots that are not delivered yet."""
         self.round: RoundMessage | None = None
         """The round that it has yet to answer."""
         self.requests = 0
@@ -80,19 +77,24 @@ class Seat:
             event: its name.
             message: its data; those with a field `event` are numbered and kept.
         """
+        if isinstance(message, RoundMessage):
+            self.requests = 0
+        self.keep(event, message)
+        if self.connection is not None:
+            await self.connection.send(event, message)
+
+    def keep(self, event: str, message: Message) -> None:
+        """Keep an event, so that the participant is told of it when it comes back."""
         number = getattr(message, "event", None)
         if number is not None:
             self.last_event = number
             self.events.append((number, event, message))
         if isinstance(message, RoundMessage):
             self.round = message
-            self.requests = 0
         elif isinstance(message, EpisodeMessage):
             self.episode = self.events[-1]
         elif isinstance(message, EpisodeEnd):
             self.round = None
-        if self.connection is not None:
-            await self.connection.send(event, message)
 
     def missed(self, last_event: int | None) -> list[tuple[int, str, Any]]:
         """Return what was sent after an event; if not all of that is kept, what is kept of this episode.
@@ -110,7 +112,6 @@ class Seat:
 
     def begin_episode(self) -> None:
         """Forget the last episode."""
-        self.contracts.clear()
         self.round = None
         self.open_orders = 0
         self.metrics = {}

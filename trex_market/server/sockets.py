@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -19,9 +20,13 @@ from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.protocol import wire
 from trex_market.protocol.requests import decoded
 from trex_market.protocol.wire import WireJson
+from trex_market.server.audit import Audit, Visitor
+from trex_market.server.closing import Underway
 from trex_market.server.desk import Desk, refusal
-from trex_market.server.doorkeeper import OPERATOR, Doorkeeper
-from trex_market.server.trex import TrexConnection, TrexDesk
+from trex_market.server.doorkeeper import Doorkeeper, Role
+from trex_market.server.lobby import Lobby
+from trex_market.server.trex import JoinMarket, TrexConnection, TrexDesk
+from trex_market.server.web import Origins, address_of
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +84,15 @@ class Sockets:
 
     Args:
         desk: answers participants.
-        doorkeeper: checks operators' tokens.
+        doorkeeper: checks operators' and observers' tokens.
+        audit: takes refusals.
+        origins: which pages may connect.
         database: where TREX-Core's participants may write tables of their own.
     """
 
-    def __init__(self, desk: Desk, doorkeeper: Doorkeeper, database: str) -> None:
+    def __init__(
+        self, desk: Desk, doorkeeper: Doorkeeper, audit: Audit, origins: Origins, database: str
+    ) -> None:
         self.server = socketio.AsyncServer(
             async_mode="aiohttp",
             namespaces=[TREX, MARKET, SIMULATION],
@@ -91,68 +100,126 @@ class Sockets:
             serializer=_Packet,
             async_handlers=False,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
+            cors_allowed_origins=lambda origin, environment: _may_connect(origins, origin, environment),
+            cors_credentials=False,  # there are no cookies
         )
         self._desk = desk
         self._trex = TrexDesk(desk)
         self._doorkeeper = doorkeeper
+        self._audit = audit
         self._database = database
-        self._operators: set[str] = set()
+        self._lobby = Lobby(self._hang_up)
+        self._watchers: dict[str, Role] = {}
+        """Operators and observers."""
+        self._namespaces: dict[str, str] = {}
         self._packed: set[str] = set()
         self.controls: dict[str, Callable[[], None]] = {}
         self.status: Callable[[], wire.Status] = _nothing_yet
+        self.answered_in: Callable[[float], None] = lambda _seconds: None
+        """Is told how long each answer to a participant took."""
+        self._underway = Underway()
         self.server.on("*", self._on_market, namespace=MARKET)
         self.server.on("*", self._on_simulation, namespace=SIMULATION)
         self.server.on("*", self._on_trex, namespace=TREX)
         for namespace in (MARKET, SIMULATION, TREX):
-            self.server.on("connect", _welcome, namespace=namespace)
+            self.server.on("connect", self._welcome(namespace), namespace=namespace)
             self.server.on("disconnect", self._on_disconnect, namespace=namespace)
 
+    def _welcome(self, namespace: str) -> Callable[..., Awaitable[None]]:
+        async def welcome(sid: str, environment: dict[str, Any], _credentials: object = None) -> None:
+            """Let a connection in; who it is will be said when it joins."""
+            self._namespaces[sid] = namespace
+            self._lobby.enter(sid, address_of(environment["aiohttp.request"]))
+
+        return welcome
+
     async def _on_disconnect(self, sid: str, *_reason: object) -> None:
-        self._operators.discard(sid)
+        self._watchers.pop(sid, None)
         self._packed.discard(sid)
+        self._namespaces.pop(sid, None)
+        self._lobby.leave(sid)
         await self._desk.seats.leave(sid)
+
+    async def _hang_up(self, sid: str) -> None:
+        namespace = self._namespaces.get(sid)
+        if namespace is not None:
+            await self.server.disconnect(sid, namespace=namespace)
+
+    async def drain(self) -> None:
+        """Answer what was taken, and nothing else."""
+        await self._underway.close()
+
+    def close(self) -> None:
+        """Wait for nobody any more who has not joined."""
+        self._lobby.close()
+
+    def _who(self, sid: str, claim: str | None = None) -> Visitor:
+        """Return who is behind a connection, as far as that is known."""
+        seat, role = self._desk.seats.of(sid), self._watchers.get(sid)
+        address = self._lobby.address(sid)
+        if seat is not None:
+            return Visitor(address, seat.participant_id, known=True)
+        return Visitor(address, claim) if role is None else Visitor(address, role.value, known=True)
 
     # ------------------------------------------------------------ /market
 
     async def _on_market(self, event: str, sid: str, *arguments: Any) -> object:
         packed = sid in self._packed
+        claim = None
         try:
+            if self._desk.seats.of(sid) is None:
+                self._lobby.knock(sid)
             data = _unpacked(arguments)
             if event == "join":
                 request = decoded(wire.Join, data)
-                packed = request.encoding == "msgpack"
-                joined = await self._desk.join(request, NativeConnection(self.server, sid, packed=packed))
+                packed, claim = request.encoding == "msgpack", request.participant_id
+                connection = NativeConnection(self.server, sid, packed=packed)
+                joined = await self._desk.join(request, connection, self._lobby.address(sid))
+                self._lobby.joined(sid)
                 (self._packed.add if packed else self._packed.discard)(sid)
                 return _packed(joined, packed=packed)
-            answer = self._desk.answer(event, sid, data)
-            await self._desk.pace.safe()
+            began = monotonic()
+            with self._underway.one():
+                answer = self._desk.answer(event, sid, data)
+                await self._desk.pace.safe()
+            self.answered_in(monotonic() - began)
         except ProtocolError as error:
             answer = refusal(error)
+        self._audit.answered(self._who(sid, claim), event, answer)
         return _packed(answer, packed=packed)
 
     # ------------------------------------------------------------ /simulation
 
     async def _on_simulation(self, event: str, sid: str, *arguments: Any) -> object:
+        role = self._watchers.get(sid)
         try:
+            if role is not Role.OPERATOR:
+                self._lobby.knock(sid)
             data = _unpacked(arguments)
             if event == "register":
-                self._doorkeeper.check(OPERATOR, decoded(wire.Register, data or {}).token)
-                self._operators.add(sid)
+                token = decoded(wire.Register, data or {}).token
+                address = self._lobby.address(sid)
+                self._watchers[sid] = self._doorkeeper.admit(Role.OBSERVER, token, address=address)
+                self._lobby.joined(sid)
             elif event != "status" and event not in self.controls:
                 known = ", ".join(["register", "status", *self.controls])
                 raise ProtocolError(RefusalCode.MALFORMED, f"unknown event {event!r}; there are: {known}")
-            elif sid not in self._operators:
+            elif role is None:
                 raise ProtocolError(RefusalCode.UNAUTHORISED, "register first")
             elif event != "status":
+                if role is not Role.OPERATOR:
+                    raise ProtocolError(RefusalCode.UNAUTHORISED, f"{event!r} needs the operator's token")
                 self.controls[event]()
                 await self.tell_status(self.status())
             return self.status()
         except ProtocolError as error:
-            return refusal(error)
+            answer = refusal(error)
+        self._audit.answered(self._who(sid), event, answer)
+        return answer
 
     async def tell_status(self, status: wire.Status) -> None:
-        """Tell all operators how the simulation stands."""
-        for sid in list(self._operators):
+        """Tell all operators and observers how the market stands."""
+        for sid in list(self._watchers):
             await self.server.emit("status", status, to=sid, namespace=SIMULATION)
 
     # ------------------------------------------------------------ / (TREX-Core 3.7.5)
@@ -164,18 +231,26 @@ class Sockets:
         async def hang_up() -> None:
             await self.server.disconnect(sid, namespace=TREX)
 
+        claim = None
         try:
+            if self._desk.seats.of(sid) is None:
+                self._lobby.knock(sid)
             data = _unpacked(arguments)
+            if event != "join_market":
+                with self._underway.one():
+                    answer = await self._trex.answer(event, sid, data, emit)
+                self._audit.answered(self._who(sid), event, answer)
+                return None
+            request = decoded(JoinMarket, data)
+            claim = request.id
+            seat = self._trex.check_join(request, sid, self._lobby.address(sid))
         except ProtocolError as error:
+            self._audit.refused(self._who(sid, claim), event, error)
+            if event == "join_market":
+                return False
             await emit("refused", refusal(error))
             return None
-        if event != "join_market":
-            await self._trex.answer(event, sid, data, emit)
-            return None
-        admitted = self._trex.check_join(data, sid)
-        if admitted is None:
-            return False
-        seat, request = admitted
+        self._lobby.joined(sid)
         again = self._desk.seats.of(sid) is seat
         connection = TrexConnection(sid, emit, hang_up, seat, self._database)
         await connection.welcome(request.market_id)
@@ -190,8 +265,10 @@ def _nothing_yet() -> wire.Status:
     raise ProtocolError(RefusalCode.WRONG_PHASE, "nothing drives the rounds yet")
 
 
-async def _welcome(_sid: str, _environment: object, _credentials: object = None) -> None:
-    """Let a connection in; who it is will be said when it joins."""
+def _may_connect(origins: Origins, origin: str | None, environment: dict[str, Any]) -> bool:
+    """Say whether a page may connect; the same that holds for all other requests."""
+    request = environment["aiohttp.request"]
+    return origins.allows(origin, request.scheme, request.host)
 
 
 def _unpacked(arguments: tuple[Any, ...]) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from trex_market.core.errors import ProtocolError
 from trex_market.protocol import wire
 from trex_market.protocol.requests import decoded
 from trex_market.server.desk import Desk
@@ -179,24 +178,29 @@ class TrexDesk:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def answer(self, event: str, sid: str, data: object, emit: Emit) -> None:
-        """Answer a request of a participant that has joined: most of them by an event, some not at all."""
+    async def answer(self, event: str, sid: str, data: object, emit: Emit) -> wire.Message:
+        """Answer a request of a participant that has joined: most of them by an event, some not at all.
+
+        Returns:
+            the answer in our own words.
+        """
         seat = self._desk.seats.of(sid)
         if event == "ping":
-            return
+            return wire.Result()
         if event in ("participant_ready", "participant_weights_loaded"):
             if seat is not None:
                 seat.ready.set()
-            return
+            return wire.Result()
         if event == "end_turn" and seat is not None and seat.late:
             seat.late = seat.absent = False
-            return
+            return wire.Result()
         result = self._desk.answer(event, sid, data)
         await self._desk.pace.safe()
         if event in ("bid", "ask"):
             await self._confirm(event, data, result, emit)
         elif isinstance(result, wire.Result) and not result.ok:
             await emit("refused", msgspec.to_builtins(result))
+        return result
 
     @staticmethod
     async def _confirm(event: str, data: object, result: wire.Message, emit: Emit) -> None:
@@ -215,11 +219,16 @@ class TrexDesk:
             confirmed["source"] = request.source
         await emit(f"{event}_success", confirmed)
 
-    def check_join(self, data: object, sid: str) -> tuple[Seat, JoinMarket] | None:
-        """Return the place of a participant that may join and what it asked for; None if it may not."""
-        try:
-            request = decoded(JoinMarket, data)
-            join = wire.Join(participant_id=request.id, market_id=request.market_id, token=request.token)
-            return self._desk.check_join(join, sid), request
-        except ProtocolError:
-            return None
+    def check_join(self, request: JoinMarket, sid: str, address: str) -> Seat:
+        """Return the place of a participant that may join.
+
+        Args:
+            request: `join_market`.
+            sid: the connection's id.
+            address: where it comes from.
+
+        Raises:
+            ProtocolError: as `Desk.check_join`.
+        """
+        join = wire.Join(participant_id=request.id, market_id=request.market_id, token=request.token)
+        return self._desk.check_join(join, sid, address)

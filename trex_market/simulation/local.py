@@ -64,14 +64,34 @@ class LocalRounds:
         Raises:
             StrategyError: if a participant's strategy fails.
         """
+        self.start(time)
+        self.finish()
+
+    def start(self, time: int) -> None:
+        """Start the round at a moment; `finish` must follow."""
+        self._round, self._contracts = announced(self._engine.submit(StartRound(time, self._terms.step)))
+
+    def announcement(self, participant_id: str) -> Announcement:
+        """Return what a participant is told of the round that was started."""
+        contracts, delivered = self._contracts.get(participant_id, ()), self.delivered(participant_id)
+        return Announcement(self._round, contracts, delivered)
+
+    def delivered(self, participant_id: str) -> Sequence[Transaction]:
+        """Return a participant's transactions of the slot that was delivered last."""
+        return self._delivered.get(participant_id, ())
+
+    def finish(self) -> None:
+        """Let all participants act in the round that was started, and end it.
+
+        Raises:
+            StrategyError: if a participant's strategy fails.
+        """
         engine = self._engine
+        time = self._round.time
         end = time + self._terms.step
-        round, contracts = announced(engine.submit(StartRound(time, self._terms.step)))
-        delivered = self._delivered
         for participant in self._participants:
             name = participant.participant_id
-            announcement = Announcement(round, contracts.get(name, ()), delivered.get(name, ()))
-            turn = take_turn(participant, announcement)
+            turn = take_turn(participant, self.announcement(name))
             answers = (
                 self._ordered(name, turn.cancel, turn.orders, time) if turn.orders or turn.cancel else ()
             )

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from trex_market.core.messages import GRID, Event, RoundStarted
 from trex_market.core.units import dollars_from_price
 from trex_market.engine import Engine
 from trex_market.rounds import EpisodePlan
+from trex_market.totals import Totals
+
+if TYPE_CHECKING:
+    from trex_market.simulation.vector_play import ChunkRecorder
 
 ROUNDS_PER_BREATH = 16
 """At most so many rounds between two looks at the outside: recording, progress, interrupts."""
@@ -37,6 +41,20 @@ class Driver(Protocol):
 
     def metrics(self) -> Iterable[tuple[str, str, float]]:
         """Return what participants measured in the last round: id, name, value."""
+
+
+@runtime_checkable
+class EpisodeDriver(Protocol):
+    """Plays whole episodes by itself, and hands on chunks of rounds instead of events."""
+
+    async def play_episode(
+        self,
+        plan: EpisodePlan,
+        totals: Totals,
+        recorder: ChunkRecorder | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Play an episode; see `trex_market.simulation.vector_play`."""
 
 
 class Listener(Protocol):

@@ -7,30 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import asyncpg
 import msgspec
-from sqlalchemy import URL, Connection, Executable, Row, event, insert, inspect, select, text, update
+from sqlalchemy import Executable, Row, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from trex_market.core.errors import StorageError
-from trex_market.storage.address import is_sqlite, parse_address, shown
+from trex_market.core.errors import InputError, StorageError
+from trex_market.storage import schema
+from trex_market.storage.address import Address, parse_address
 from trex_market.storage.bulk import Batch, insert_postgresql, insert_sqlite
 from trex_market.storage.outages import storage_errors
 from trex_market.storage.rows import RunRecord, RunStatus
-from trex_market.storage.tables import metadata, runs
+from trex_market.storage.schema import Schema
+from trex_market.storage.tables import runs
+
+STREAM_ROWS = 2_000
+"""So many rows a stream reads at once."""
 
 LOCK_TIMEOUT = 2.0
 """How long SQLite waits for another process's lock, in seconds, before it is an outage."""
-
-CONNECT_TIMEOUT = 10.0
-"""How long PostgreSQL has to answer, in seconds."""
 
 COMMAND_TIMEOUT = 60.0
 """How long PostgreSQL has for a command, in seconds, before it counts as away."""
@@ -39,7 +41,7 @@ CACHE_KIB = 65_536
 """SQLite's page cache."""
 
 SCHEMA_LOCK = 0x7472_6578
-"""PostgreSQL's advisory lock that lets one process at a time create the tables."""
+"""PostgreSQL's advisory lock that lets one process at a time create or change the tables."""
 
 
 class Database:
@@ -56,26 +58,50 @@ class Database:
         self._on_sqlite = engine.dialect.name == "sqlite"
 
     @classmethod
-    async def open(cls, address: str) -> Self:
+    async def open(cls, text: str, *, upgrade: bool = False) -> Self:
         """Open a database; create its folder and tables where they are missing.
 
+        An SQLite file of an older schema version is upgraded: it belongs to whoever opens it. A PostgreSQL
+        database may have other users, with programs of that version, and is upgraded only when told to.
+
         Args:
-            address: ``sqlite:///path``, ``postgresql://user:password@host/database``, or the bare path of a
+            text: ``sqlite:///path``, ``postgresql://user:password@host/database``, or the bare path of a
                 file that ends in .db, .sqlite or .sqlite3.
+            upgrade: whether to upgrade PostgreSQL too; that takes as long as it takes.
 
         Raises:
             InputError: if the address is none of these.
-            StorageError: if it cannot be opened, or its tables have other columns.
+            OutageError: if it cannot be opened at the moment.
+            StorageError: if it cannot be opened, or its tables are not those of this version.
         """
-        url = parse_address(address)
-        database = cls(_engine(url), shown(url))
+        address = parse_address(text)
+        database = cls(_engine(address, None if upgrade else COMMAND_TIMEOUT), address.name)
         try:
             with storage_errors(database.name):
-                await database._prepare(url)
+                await database._prepare(address.file, may_upgrade=upgrade or address.file is not None)
         except BaseException:
             await database.close()
             raise
         return database
+
+    @classmethod
+    async def examine(cls, text: str) -> Schema:
+        """Find out what a database holds, and change nothing.
+
+        Args:
+            text: as `open`.
+
+        Raises:
+            InputError: if the address is none, or there is no such file.
+            StorageError: if it cannot be read.
+        """
+        address = parse_address(text)
+        if address.file is not None and not address.file.is_file():
+            raise InputError(f"there is no file {address.name}")
+        async with cls(_engine(address, COMMAND_TIMEOUT), address.name) as database:
+            with storage_errors(database.name):
+                async with database._engine.connect() as connection:
+                    return await connection.run_sync(schema.examine)
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,34 +120,21 @@ class Database:
 
     # ------------------------------------------------------------ opening
 
-    async def _prepare(self, url: URL) -> None:
-        if self._on_sqlite:
-            await asyncio.to_thread(_make_file, Path(str(url.database)))
+    async def _prepare(self, file: Path | None, *, may_upgrade: bool) -> None:
+        if file is not None:
+            await asyncio.to_thread(_make_file, file)
             async with self._engine.connect() as connection:
                 # Kept in the file. It cannot be set within a transaction.
                 await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        async with self._engine.connect() as connection:
+            if await connection.run_sync(schema.recorded_version) == schema.VERSION:
+                return
         async with self._engine.begin() as connection:
             if self._on_sqlite:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})"))
-            await self._create_or_check(connection)
-
-    async def _create_or_check(self, connection: AsyncConnection) -> None:
-        there = await connection.run_sync(_columns)
-        for table in metadata.sorted_tables:
-            if table.name not in there:
-                await connection.execute(CreateTable(table))
-                continue
-            expected = set(table.columns.keys())
-            missing, unknown = expected - there[table.name], there[table.name] - expected
-            if missing or unknown:
-                found = [f"no column {name!r}" for name in sorted(missing)]
-                found += [f"an unknown column {name!r}" for name in sorted(unknown)]
-                raise StorageError(
-                    f"the database {self.name} was made by another program or version: its table "
-                    f"{table.name!r} has {', '.join(found)}; name another database"
-                )
+            await connection.run_sync(schema.bring_up_to_date, self.name, may_upgrade=may_upgrade)
 
     # ------------------------------------------------------------ runs
 
@@ -136,11 +149,9 @@ class Database:
         """
         while True:
             run_id = await self._free_run_id(record.id)
-            row = msgspec.structs.asdict(msgspec.structs.replace(record, id=run_id))
             # Another process may take the id in between.
             with storage_errors(self.name), suppress(IntegrityError):
-                async with self._engine.begin() as connection:
-                    await connection.execute(insert(runs), row)
+                await self._insert_run(msgspec.structs.replace(record, id=run_id))
                 return run_id
 
     async def _free_run_id(self, wanted: str) -> str:
@@ -162,6 +173,26 @@ class Database:
             StorageError: if the database cannot be written.
         """
         return await self._set_status(run_id, "running", None)
+
+    async def begin_run(self, record: RunRecord) -> bool:
+        """Write down that a run starts, or if it is there already, that it goes on.
+
+        Returns:
+            whether it is new.
+
+        Raises:
+            StorageError: if the database cannot be written.
+        """
+        while not await self.resume_run(record.id):
+            # Another process may take the id in between.
+            with storage_errors(self.name), suppress(IntegrityError):
+                await self._insert_run(record)
+                return True
+        return False
+
+    async def _insert_run(self, record: RunRecord) -> None:
+        async with self._engine.begin() as connection:
+            await connection.execute(insert(runs), msgspec.structs.asdict(record))
 
     async def finish_run(self, run_id: str, status: RunStatus, finished_at: int) -> None:
         """Write down how a run ended.
@@ -210,15 +241,33 @@ class Database:
             async with self._engine.connect() as connection:
                 return (await connection.execute(query)).all()
 
+    async def stream(self, query: Executable) -> AsyncIterator[Sequence[Row[Any]]]:
+        """Yield the rows of a query in parts, for queries whose rows would fill the memory.
 
-def _engine(url: URL) -> AsyncEngine:
-    if not is_sqlite(url):
-        # Tested before each use: after a restart of the server every pooled connection is dead.
-        options = {"timeout": CONNECT_TIMEOUT, "command_timeout": COMMAND_TIMEOUT}
-        return create_async_engine(url, pool_pre_ping=True, pool_use_lifo=True, connect_args=options)
-    engine = create_async_engine(url, pool_use_lifo=True, connect_args={"timeout": LOCK_TIMEOUT})
-    event.listen(engine.sync_engine, "connect", _tune_sqlite)
-    return engine
+        Raises:
+            StorageError: if the database cannot be read.
+        """
+        with storage_errors(self.name):
+            async with self._engine.connect() as connection:
+                result = await connection.stream(query)
+                async for part in result.partitions(STREAM_ROWS):
+                    yield part
+
+
+def _engine(address: Address, command_timeout: float | None) -> AsyncEngine:
+    if address.file is not None:
+        engine = create_async_engine(address.url, pool_use_lifo=True, connect_args={"timeout": LOCK_TIMEOUT})
+        event.listen(engine.sync_engine, "connect", _tune_sqlite)
+        return engine
+
+    def connect() -> Awaitable[asyncpg.Connection]:
+        waiting: Awaitable[asyncpg.Connection] = asyncpg.connect(
+            address.dsn, timeout=address.connect_timeout, command_timeout=command_timeout
+        )
+        return waiting
+
+    # Tested before each use: after a restart of the server every pooled connection is dead.
+    return create_async_engine(address.url, async_creator=connect, pool_pre_ping=True, pool_use_lifo=True)
 
 
 def _make_file(path: Path) -> None:
@@ -233,10 +282,3 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     cursor.close()
-
-
-def _columns(connection: Connection) -> dict[str, set[str]]:
-    """Return the names of the columns of each of our tables that is there."""
-    inspector = inspect(connection)
-    there = set(inspector.get_table_names()) & metadata.tables.keys()
-    return {name: {column["name"] for column in inspector.get_columns(name)} for name in there}

@@ -7,6 +7,7 @@ is away. Everything else is a mistake, and trying again does not help.
 from __future__ import annotations
 
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,6 +59,10 @@ def _explained(name: str, cause: BaseException) -> StorageError:
             return StorageError(f"the database {name} does not let this user in: {reason}")
         case asyncpg.InvalidCatalogNameError():
             return StorageError(f"the database {name} does not exist: create it first ({reason})")
+        case ssl.SSLCertVerificationError():
+            return StorageError(
+                f"the database {name} cannot be trusted: {cause.verify_message} (see sslmode and sslrootcert)"
+            )
         case sqlite3.OperationalError() if _primary_code(cause) == sqlite3.SQLITE_CANTOPEN:
             return StorageError(f"the database {name} cannot be opened: is its folder writable? ({reason})")
     if _is_passing(cause):

@@ -205,24 +205,27 @@ def run_record(row: Any) -> RunRecord:
 
 def transaction(row: Any) -> Transaction:
     """Read a row of `transactions`."""
+    # By place, not by name: there may be millions of them.
+    (_, id, kind, contract_id, quantity, seller_id, buyer_id, source, sell, buy, ask, bid, *others) = row
+    amount, estimated, reverses, time_creation, time_purchase, time_consumption = others
     return Transaction(
-        row.id,
-        row.kind,
-        row.contract_id,
-        row.quantity,
-        row.seller_id,
-        row.buyer_id,
-        row.energy_source,
-        price_from_dollars(row.settlement_price_sell),
-        price_from_dollars(row.settlement_price_buy),
-        row.time_creation,
-        row.time_purchase,
-        row.time_consumption,
-        price_from_dollars(row.fee_ask),
-        price_from_dollars(row.fee_bid),
-        row.amount,
-        row.estimated,
-        row.reverses,
+        id,
+        kind,
+        contract_id,
+        quantity,
+        seller_id,
+        buyer_id,
+        source,
+        price_from_dollars(sell),
+        price_from_dollars(buy),
+        time_creation,
+        time_purchase,
+        time_consumption,
+        price_from_dollars(ask) if ask else 0,
+        price_from_dollars(bid) if bid else 0,
+        amount,
+        estimated,
+        reverses,
     )
 
 
@@ -259,6 +262,24 @@ def order_record(row: Any) -> OrderRecord:
         row.slot_start,
         row.slot_end,
         row.time_submission,
+    )
+
+
+def order(row: Any) -> Order:
+    """Read a row of `orders` that is of an order that was not rejected.
+
+    Its number among all orders of the run stands for the order's own.
+    """
+    return Order(
+        row.id,
+        row.participant_id,
+        row.side,
+        row.quantity,
+        price_from_dollars(row.price),
+        row.energy_source,
+        row.slot_start,
+        row.time_submission,
+        row.sequence,
     )
 
 

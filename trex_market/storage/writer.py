@@ -1,59 +1,26 @@
-"""The listener that turns the market's events into rows.
+"""The listener that turns a simulation's events into rows, and makes it wait for them if it must.
 
-`hear` is synchronous and only keeps what it hears; rows are made and inserted in the background while the
-market goes on. No row is lost while the database is away: rows wait in memory, the insert is tried again
-ever more slowly, and above `HIGH_WATER` rows `keep_up` makes the market wait. A writer hears its run's events
-from the first on. A new writer that hears the same events again changes nothing: a market that is brought
-back from its journal needs no bookkeeping here.
+Rows are made and inserted in the background while the market goes on. No row is lost while the database is
+away: rows wait in memory, the insert is tried again ever more slowly, and above `HIGH_WATER` rows `keep_up`
+makes the market wait. A market on the wall clock cannot wait: see `live_writer`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Collection
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
-from trex_market.core.errors import InputError, StorageError, unknown_name
-from trex_market.core.messages import (
-    Contract,
-    Contracted,
-    Corrected,
-    Delivered,
-    Event,
-    MarketOpened,
-    MeterAccepted,
-    Order,
-    OrderAccepted,
-    OrderCancelled,
-    OrderRejected,
-    OrderReplaced,
-    RoundStarted,
-    Transaction,
-)
-from trex_market.storage import tables
+from trex_market.core.errors import StorageError
 from trex_market.storage.bulk import Batch
+from trex_market.storage.collecting import EVERYTHING, Recorded, RowCollector
 from trex_market.storage.database import Database
 from trex_market.storage.outages import OutageError
-from trex_market.storage.rows import (
-    OrderStatus,
-    Row,
-    contract_rows,
-    order_row,
-    reading_row,
-    rejected_row,
-    transaction_rows,
-)
 
 logger = logging.getLogger(__name__)
-
-Recorded = Literal["contracts", "transactions", "orders", "meter_readings", "metrics"]
-
-EVERYTHING: tuple[Recorded, ...] = get_args(Recorded)
 
 FLUSH_ROWS = 8_000
 """So many waiting rows start a background insert."""
@@ -71,7 +38,7 @@ CLOSE_PATIENCE = 30.0
 """How many seconds `close` goes on trying."""
 
 
-class Writer:
+class Writer(RowCollector):
     """Records one run.
 
     Args:
@@ -93,111 +60,14 @@ class Writer:
         record: Collection[Recorded] = EVERYTHING,
         on_trouble: Callable[[str], None] = logger.warning,
     ) -> None:
-        for name in record:
-            if name not in EVERYTHING:
-                raise InputError(unknown_name("table", name, EVERYTHING))
+        super().__init__(run_id, market_id, record)
         self._database = database
-        self._run_id = run_id
-        self._market_id = market_id
         self._on_trouble = on_trouble
         self._trouble = asyncio.Event()
         self._give_up_at: float | None = None
-        self._records_metrics = "metrics" in record
-        self._handlers = self._choose_handlers(record)
-        self._step: int | None = None
-        self._sequence = 0
-        # Slot -> order id -> sequence, of orders whose gate is open: only they can change.
-        self._open: dict[int, dict[str, int]] = {}
-        self._contracts: list[Contract] = []
-        self._transactions: list[Transaction] = []
-        # By key, for the later of two rows with one key is the one that counts.
-        self._orders: dict[int, Row] = {}
-        self._readings: dict[tuple[str, int], Row] = {}
-        self._metrics: dict[tuple[str, int, str], Row] = {}
-        self._batches: list[Batch] = []
+        self._under_way: list[Batch] = []
         self._inserting = 0
         self._task: asyncio.Task[None] | None = None
-
-    def _choose_handlers(self, record: Collection[Recorded]) -> dict[type, Callable[[Any], None]]:
-        handlers: dict[type, Callable[[Any], None]] = {}
-        if "contracts" in record:
-            handlers[Contracted] = self._hear_contracted
-        if "transactions" in record:
-            handlers[Delivered] = handlers[Corrected] = self._hear_delivered
-        if "meter_readings" in record:
-            handlers[MeterAccepted] = self._hear_meter
-        if "orders" in record:
-            handlers |= {
-                MarketOpened: self._hear_opened,
-                RoundStarted: self._hear_round,
-                OrderAccepted: self._hear_accepted,
-                OrderRejected: self._hear_rejected,
-                OrderReplaced: self._hear_replaced,
-                OrderCancelled: self._hear_cancelled,
-            }
-        return handlers
-
-    # ------------------------------------------------------------ hearing
-
-    def hear(self, events: Sequence[Event]) -> None:
-        """Keep what is to be recorded; quick, and without I/O."""
-        handlers = self._handlers
-        for event in events:
-            handler = handlers.get(type(event))
-            if handler is not None:
-                handler(event)
-
-    def metric(self, participant_id: str, time: int, name: str, value: float) -> None:
-        """Record a figure that a participant reports.
-
-        Args:
-            time: UNIX seconds; a later value for the same time and name replaces the earlier.
-            value: what is not a number is recorded as none.
-        """
-        if self._records_metrics:
-            figure = None if math.isnan(value) else value
-            self._metrics[participant_id, time, name] = (self._run_id, participant_id, time, name, figure)
-
-    def _hear_contracted(self, event: Contracted) -> None:
-        self._contracts += event.contracts
-
-    def _hear_delivered(self, event: Delivered | Corrected) -> None:
-        self._transactions += event.transactions
-
-    def _hear_meter(self, event: MeterAccepted) -> None:
-        key = (event.participant_id, event.meter.slot_start)
-        self._readings[key] = reading_row(self._run_id, event.participant_id, event.meter)
-
-    def _hear_opened(self, event: MarketOpened) -> None:
-        self._step = event.terms.step
-
-    def _hear_round(self, event: RoundStarted) -> None:
-        self._step = event.step
-        for slot_start in [start for start in self._open if start <= event.last_settle]:
-            del self._open[slot_start]
-
-    def _hear_accepted(self, event: OrderAccepted) -> None:
-        self._sequence += 1
-        order = event.order
-        self._open.setdefault(order.slot_start, {})[order.order_id] = self._sequence
-        self._keep_order(self._sequence, order, "accepted")
-
-    def _hear_rejected(self, event: OrderRejected) -> None:
-        self._sequence += 1
-        row = rejected_row(self._run_id, self._market_id, self._sequence, event)
-        self._orders[self._sequence] = row
-
-    def _hear_replaced(self, event: OrderReplaced) -> None:
-        order = event.order
-        self._keep_order(self._open[order.slot_start][order.order_id], order, "replaced")
-
-    def _hear_cancelled(self, event: OrderCancelled) -> None:
-        order = event.order
-        self._keep_order(self._open[order.slot_start].pop(order.order_id), order, "cancelled")
-
-    def _keep_order(self, sequence: int, order: Order, status: OrderStatus) -> None:
-        row = order_row(self._run_id, self._market_id, sequence, order, self._step, status)
-        self._orders[sequence] = row
 
     # ------------------------------------------------------------ writing
 
@@ -205,11 +75,6 @@ class Writer:
     def pending(self) -> int:
         """How many rows are not known to be in the database yet."""
         return self._waiting + self._inserting
-
-    @property
-    def _waiting(self) -> int:
-        buffers = (self._contracts, self._transactions, self._orders, self._readings, self._metrics)
-        return sum([len(buffer) for buffer in buffers])
 
     async def keep_up(self) -> None:
         """Give the background insert a turn; to be called every round or every few.
@@ -269,8 +134,8 @@ class Writer:
     def _start(self) -> None:
         """Start a background insert of all that waits, if none is under way."""
         if self._task is None:
-            if not self._batches:
-                self._take()
+            if not self._under_way:
+                self._inserting, self._under_way = self._waiting, self._take()
             self._task = asyncio.create_task(self._insert(), name=f"insert rows of {self._run_id}")
 
     async def _wait(self, *, or_trouble: bool = False) -> None:
@@ -291,22 +156,6 @@ class Writer:
             task, self._task = self._task, None
             task.result()
 
-    def _take(self) -> None:
-        """Turn what waits into batches."""
-        contracts = contract_rows(self._run_id, self._market_id, self._contracts)
-        transactions = transaction_rows(self._run_id, self._transactions)
-        batches = (
-            Batch(tables.orders, list(self._orders.values()), replace=True),
-            Batch(tables.contracts, contracts),
-            Batch(tables.meter_readings, list(self._readings.values()), replace=True),
-            Batch(tables.transactions, transactions),
-            Batch(tables.metrics, list(self._metrics.values()), replace=True),
-        )
-        self._inserting = self._waiting
-        self._batches = [batch for batch in batches if batch.rows]
-        self._contracts, self._transactions = [], []
-        self._orders, self._readings, self._metrics = {}, {}, {}
-
     async def _insert(self) -> None:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(OutageError),
@@ -315,11 +164,11 @@ class Writer:
             before_sleep=self._tell_trouble,
             reraise=True,
         )
-        await attempts(self._database.insert, self._batches)
+        await attempts(self._database.insert, self._under_way)
         if self._trouble.is_set():
             self._trouble.clear()
             logger.info("the database %s takes rows again", self._database.name)
-        self._batches, self._inserting = [], 0
+        self._under_way, self._inserting = [], 0
 
     def _gives_up(self, _state: RetryCallState) -> bool:
         return self._give_up_at is not None and time.monotonic() >= self._give_up_at

@@ -10,7 +10,7 @@ from trex_market.core.messages import Order
 from trex_market.core.units import MICRO, rounded
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """A bid and an ask that meet. Quantity in Wh, prices in micro-dollars per kWh."""
 
     bid: Order

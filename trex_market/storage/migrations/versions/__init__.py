@@ -1,0 +1,1 @@
+"""One module a schema version; none is ever changed after its release."""
