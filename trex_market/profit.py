@@ -36,8 +36,6 @@ def net_profit(
     """
     gain = 0
     for row in transactions:
-        if row.kind == "self_consumption":
-            continue
         gain += money(row, participant_id)
         if row.buyer_id == participant_id and row.kind in ("delivery", "supply"):
             gain += row.quantity * buy_price

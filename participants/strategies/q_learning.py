@@ -123,7 +123,6 @@ class QLearning:
 
     def end_episode(self) -> None:
         """End it; of slots that were not delivered nothing is learnt."""
-        self._trials.clear()
 
     def weights(self) -> bytes:
         """Return what it has learnt, as JSON."""

@@ -131,6 +131,21 @@ def test_an_episode_left_early_leaves_nothing_behind(tmp_path: Path) -> None:
     assert_same(episode(played, seed=7), whole)
 
 
+def test_an_episode_does_not_know_of_the_one_before(tmp_path: Path) -> None:
+    path = battery_study(tmp_path)
+    played = env(path, ["mixed"])
+    first = episode(played)
+    played.reset(options={"episode": -1})
+    assert_same(episode(played), first)
+
+
+def test_the_single_view_begins_anew_with_a_seed(tmp_path: Path) -> None:
+    single = home_env(battery_study(tmp_path), "mixed")
+    told = [single.reset(seed=4)[0], single.reset()[0], single.reset(seed=4)[0], single.reset()[0]]
+    assert_same(told[:2], told[2:])
+    assert single._episode == 1
+
+
 def test_episodes_go_round_and_one_can_be_chosen(tmp_path: Path) -> None:
     path = battery_study(
         tmp_path,

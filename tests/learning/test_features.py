@@ -7,7 +7,7 @@ import math
 import pytest
 
 from participants.devices.battery import Battery
-from tests.helpers import terms
+from tests.helpers import slot, terms
 from tests.learning.helpers import Seat, contract
 from trex_market.learning.features import Calendar, Observer, features
 
@@ -68,6 +68,11 @@ def test_the_battery() -> None:
     assert seen["charge"] == 0.25
     assert seen["battery_gives"] == 0.4  # 500 Wh at 80 %
     assert seen["battery_takes"] == 1.0  # a quarter of an hour at 4 kW
+    # What is planned for the slots before is gone by then.
+    seat = Seat([0] * 9, battery=battery)
+    seat.hears(0)
+    battery.schedule(slot(1), -300)
+    assert observe(observer(), seat, 0)["battery_gives"] == 0.1
     without = observe(observer(), Seat([0] * 9), 0)
     assert without["charge"] == without["battery_gives"] == without["battery_takes"] == 0
 
@@ -87,7 +92,9 @@ def test_the_battery() -> None:
     ],
 )
 def test_the_time_of_day_and_week_is_local(timezone: str, number: int, hour: float, weekday: int) -> None:
-    seen = observe(observer(timezone=timezone), Seat([0] * 99), number)
+    watcher, seat = observer(timezone=timezone), Seat([0] * 99)
+    observe(watcher, seat, number + 1)
+    seen = observe(watcher, seat, number)
     day, week = 2 * math.pi * hour / 24, 2 * math.pi * (weekday * 24 + hour) / 168
     assert [seen[name] for name in ("day_sin", "day_cos", "week_sin", "week_cos")] == pytest.approx(
         [math.sin(day), math.cos(day), math.sin(week), math.cos(week)], abs=1e-12

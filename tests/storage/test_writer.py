@@ -33,7 +33,7 @@ from trex_market.storage.rows import transaction_rows
 from trex_market.storage.writer import Writer
 
 from .helpers import STEP, T0, a_reading, a_transaction, an_order, everything, market_events
-from .postgres import PostgresServer
+from .postgres import PostgresServer, start_again
 
 
 def deliveries(first: int, last: int) -> list[Event]:
@@ -346,7 +346,7 @@ async def test_a_server_that_stops_and_starts_loses_nothing(
         writer.hear([OrderCancelled(an_order(1)), *deliveries(60_000, 62_000)])
         await writer.keep_up()
         assert writer.pending == 57_001
-        await asyncio.to_thread(server.ensure_postgres_running)
+        await asyncio.to_thread(start_again, server)
         await flushing
         await writer.close()
         assert await written(database) == ids(62_000)

@@ -3,48 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 
 import msgspec
 
-from trex_market.benchmarks.acknowledgements import acknowledgements
-from trex_market.benchmarks.clearing import clearing, delivery
-from trex_market.benchmarks.figures import Benchmark
-from trex_market.benchmarks.learning import learning
-from trex_market.benchmarks.rounds import recording, rounds
-from trex_market.benchmarks.sockets import sockets
-from trex_market.core.errors import InputError, unknown_name
+from trex_market.benchmarks.figures import Figure
+from trex_market.core.errors import InputError, MissingExtraError, unknown_name
+
+MODULE_OF_EXTRA = {"fast": "numba", "learning": "pettingzoo"}
 
 
 class Kind(msgspec.Struct, frozen=True):
     """A benchmark.
 
     Args:
-        run: measures it.
+        place: "module:function"; imported when it is wanted, for it may need what is optional.
         purpose: what it measures, in a few words.
         extra: what it needs besides the bare package.
     """
 
-    run: Benchmark
+    place: str
     purpose: str
     extra: str | None = None
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether what it needs is installed."""
+        return self.extra is None or find_spec(MODULE_OF_EXTRA[self.extra]) is not None
+
+    def run(self) -> list[Figure]:
+        """Measure.
+
+        Raises:
+            MissingExtraError: if what it needs is not installed.
+        """
+        if not self.is_possible:
+            raise MissingExtraError(f"measuring {self.purpose}", self.extra or "")
+        module, _, function = self.place.partition(":")
+        figures: list[Figure] = getattr(import_module(f"trex_market.benchmarks.{module}"), function)()
+        return figures
+
 
 BENCHMARKS: dict[str, Kind] = {
-    "clearing": Kind(clearing, "one slot of order objects through the market"),
-    "delivery": Kind(delivery, "the delivery of one slot"),
-    "rounds": Kind(rounds, "homes in one process, nothing recorded"),
-    "recording": Kind(recording, "homes in one process, all recorded to SQLite"),
-    "sockets": Kind(sockets, "homes over Socket.IO, a client each"),
+    "clearing": Kind("clearing:clearing", "one slot of order objects through the market"),
+    "delivery": Kind("clearing:delivery", "the delivery of one slot"),
+    "rounds": Kind("rounds:rounds", "homes in one process, nothing recorded"),
+    "recording": Kind("rounds:recording", "homes in one process, all recorded to SQLite"),
+    "sockets": Kind("sockets:sockets", "homes over Socket.IO, a client each"),
     "acknowledgements": Kind(
-        acknowledgements, "orders on the wall clock, in the journal before they are answered"
+        "acknowledgements:acknowledgements", "orders on the wall clock, on disk before they are acknowledged"
     ),
-    "learning": Kind(learning, "environments for learning agents", "learning"),
+    "vector": Kind("vector:vector", "homes with batteries in arrays, nothing recorded", "fast"),
+    "year": Kind("vector:year", "a year at one minute of 1,000 homes, each one's days recorded", "fast"),
+    "learning": Kind("learning:learning", "environments for learning agents", "learning"),
 }
 """Name -> benchmark."""
 
 
 def chosen_benchmarks(names: Sequence[str]) -> list[str]:
-    """Return the names of the benchmarks that are wanted: all of them, if none is named.
+    """Return the names of the benchmarks that are wanted; if none is named, all that are possible here.
 
     Raises:
         InputError: if there is none of a name.
@@ -52,4 +70,4 @@ def chosen_benchmarks(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in BENCHMARKS:
             raise InputError(unknown_name("benchmark", name, BENCHMARKS))
-    return list(names) or list(BENCHMARKS)
+    return list(names) or [name for name, kind in BENCHMARKS.items() if kind.is_possible]

@@ -18,6 +18,7 @@ from trex_market.core.errors import MissingExtraError
 try:
     import numba
     import numpy as np
+    from numba.core.dispatcher import Dispatcher
 except ImportError as error:
     raise MissingExtraError("computing with arrays (Numba)", "fast") from error
 
@@ -38,11 +39,11 @@ def inner(function: CallableT) -> CallableT:
 
 
 def _compiled(function: CallableT, **options: bool) -> CallableT:
-    dispatcher: Any
+    njit: Any = numba.njit  # its types know fewer options than it has
     try:
-        dispatcher = numba.njit(cache=True, **options)(function)
+        dispatcher = njit(cache=True, **options)(function)
     except RuntimeError:  # there is no folder in which to keep it
-        dispatcher = numba.njit(**options)(function)
+        dispatcher = njit(**options)(function)
     else:
         _depend_on_imports(dispatcher, function)
     made: CallableT = dispatcher
@@ -78,10 +79,12 @@ def _part(value: object, *, into_modules: bool) -> object:
         return getattr(value, "_fields", None) if issubclass(value, tuple) else None
     if isinstance(value, tuple):
         return value if all(isinstance(item, _SCALARS) for item in value) else None
-    return value if isinstance(value, _SCALARS) else getattr(value, "stamp", None)
+    if isinstance(value, Dispatcher):
+        return getattr(value, "stamp", None)
+    return value if isinstance(value, _SCALARS) else None
 
 
 @inner
-def whole(number: float) -> int:
+def whole(number: int | np.integer[Any]) -> int:
     """Return a number in 64 bits with a sign; a literal would make a function to be compiled once more for itself."""
     return np.int64(number)  # type: ignore[return-value]

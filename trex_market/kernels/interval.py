@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from trex_market.kernels.columns import Column
 from trex_market.kernels.compiled import inner, whole
 from trex_market.kernels.lines import (
@@ -141,11 +139,8 @@ def _interval_of_states(bids: Numbers, asks: Numbers, leaf: Column, tree: Column
 @inner
 def _next_price(bids: Numbers, asks: Numbers, bid: int, ask: int) -> int:
     """Return the lowest price of the bids before one and the asks from one on."""
-    if bid == 0:
-        return asks[PRICE, ask]
-    if ask == asks[STATE, KNOWN]:
-        return bids[PRICE, bid - 1]
-    return min(bids[PRICE, bid - 1], asks[PRICE, ask])
+    lowest: int = bids[PRICE, bid - 1] if bid else asks[PRICE, ask]
+    return min(lowest, asks[PRICE, ask]) if ask < asks[STATE, KNOWN] else lowest
 
 
 @inner

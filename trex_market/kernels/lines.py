@@ -30,7 +30,7 @@ KNOWN, LIMIT = range(2)
 
 Numbers = NDArray[np.int64]
 
-_PLACE = np.int64(PLACE)
+_PLACE = (1 << PLACE_BITS) - 1
 _NONE = np.uint64(0)
 _ONE = np.uint64(1)
 _LARGE = 2_048  # orders on a side; sorting fewer costs less than sampling them
@@ -196,7 +196,7 @@ def _limits(bids: Line, asks: Line) -> tuple[np.uint64, np.uint64]:
 
 @inner
 def _first_of(keys: Keys, step: int) -> np.uint64:
-    first = keys[0]
+    first: np.uint64 = keys[0]
     for at in range(0, len(keys), step):
         first = min(first, keys[at])
     return first

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from trex_market.core.units import MICRO
 from trex_market.kernels.columns import MCAFEE, NO_CAP, Column, Contracts, RuleTerms
 from trex_market.kernels.compiled import inner, whole

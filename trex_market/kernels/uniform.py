@@ -115,7 +115,7 @@ def _sort_fills(line: Line, last: int) -> Keys:
     for at in range(last):
         keys[end] = np.uint64(owner_of(who[at])) << SHIFT | np.uint64(at)
         end += np.uint64(left[at] > 0)
-    fills = keys[: whole(end)]
+    fills: Keys = keys[: whole(end)]
     sort_keys(fills, line.keys)
     return fills
 

@@ -46,12 +46,12 @@ class Fills(NamedTuple):
     Args:
         who: of the orders; see `Line`.
         quantity: Wh, above 0. One further can be read.
-        count: how many there are.
+        length: how many there are.
     """
 
     who: Column
     quantity: Column
-    count: int
+    length: int
 
 
 @inner
@@ -114,9 +114,9 @@ def pair_fills(
     Returns:
         how many contracts there are now.
     """
-    if not demand.count or not supply.count:
+    if not demand.length or not supply.length:
         return count
-    first, last_bid, last_ask = count, np.uint64(demand.count), np.uint64(supply.count)
+    first, last_bid, last_ask = count, np.uint64(demand.length), np.uint64(supply.length)
     bid, ask, written = np.uint64(0), np.uint64(0), np.uint64(count)
     wanted, offered = demand.quantity[bid], supply.quantity[ask]
     next_wanted, next_offered = demand.quantity[bid + _ONE], supply.quantity[ask + _ONE]
