@@ -44,7 +44,9 @@ def test_code_config_and_data_travel_in_the_wheel(wheel: zipfile.ZipFile) -> Non
     assert wheel.read("trex_market/data/demo.yaml") == (REPOSITORY / "configs" / "demo.yaml").read_bytes()
     sources = {path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("trex_market/**/*.py")}
     assert names >= sources
-    page = {path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("trex_market/server/static/*")}
+    page = {
+        path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("trex_market/server/static/*")
+    }
     assert names >= page
     assert not [
         name for name in names if name.startswith(("tests", "configs", "scripts")) or "__pycache__" in name

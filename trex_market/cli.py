@@ -474,7 +474,8 @@ def bench(
 ProfilesArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SOURCE", help="A file, a database, packaged:NAME, simbench:CODE or citylearn:FOLDER; see docs/profiles.md."
+        metavar="SOURCE",
+        help="A file, a database, packaged:NAME, simbench:CODE or citylearn:FOLDER; see docs/profiles.md.",
     ),
 ]
 
@@ -507,7 +508,8 @@ def profiles_import(
         int | None, typer.Option("--step", metavar="SECONDS", help="Length of a slot, instead of the data's.")
     ] = None,
     fill: Annotated[
-        Filling | None, typer.Option("--fill", help="What stands in for missing slots; without it they are an error.")
+        Filling | None,
+        typer.Option("--fill", help="What stands in for missing slots; without it they are an error."),
     ] = None,
 ) -> None:
     """Write data as files of this project: whole Wh, what is charged, and a config's participants with batteries."""
@@ -641,7 +643,8 @@ def sweep(
         ),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option("--seeds", metavar="N|A,B,...", help="How many, from the config's on; or which.")
+        str | None,
+        typer.Option("--seeds", metavar="N|A,B,...", help="How many, from the config's on; or which."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where it goes; runs/NAME-sweep by default.")

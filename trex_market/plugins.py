@@ -7,7 +7,8 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,19 @@ def find(group: str, name: str, base: Path) -> Callable[..., Any]:
     """
     if ":" in name:
         return _by_path(KINDS[group], name, base)
-    points = {point.name: point for point in entry_points(group=group)}
+    points = _entry_points(group)
     point = points.get(TREX_NAMES.get(name, name) if group == STRATEGIES else name)
     if point is None:
         hint = ' Your own is named as "module:Class".'
         raise ConfigError(unknown_name(KINDS[group], name, points) + hint)
     found: Callable[..., Any] = point.load()
     return found
+
+
+@cache
+def _entry_points(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of a group by name; looking for them reads the metadata of all that is installed."""
+    return {point.name: point for point in entry_points(group=group)}
 
 
 def _by_path(kind: str, name: str, base: Path) -> Callable[..., Any]:

@@ -228,9 +228,7 @@ class StudyRun:
             return None
         return await write_run_report(database, run_id, baseline_id, self._directory, study.timezone)
 
-    async def _episode(
-        self, database: Database, plan: EpisodePlan, driver: Driver | EpisodeDriver
-    ) -> None:
+    async def _episode(self, database: Database, plan: EpisodePlan, driver: Driver | EpisodeDriver) -> None:
         """Play and record an episode; its run is marked for what became of it."""
         run_id = await database.start_run(self._run_record(plan))
         self._run_ids.append(run_id)
