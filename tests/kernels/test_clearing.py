@@ -429,7 +429,7 @@ def test_options_beyond_their_limits_are_refused() -> None:
     for options in (RuleOptions(price_floor=-MAX_BOUND - 1), RuleOptions(price_cap=MAX_BOUND + 1)):
         with pytest.raises(InputError, match="a price floor or cap must be"):
             rule_terms("mcafee", options)
-    with pytest.raises(InputError, match="unknown clearing rule 'Uniform'. Did you mean 'uniform'"):
+    with pytest.raises(InputError, match=r"unknown clearing rule 'Uniform'\. Did you mean 'uniform'"):
         rule_terms("Uniform")
 
 
