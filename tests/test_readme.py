@@ -138,7 +138,7 @@ def test_the_agent_trades(folder: Path) -> None:
     assert len(agent.text.splitlines()) <= 15
     assert agent.text.count(PORT) == 1
     (folder / "my_agent.py").write_text(agent.text.replace(PORT, port), encoding="utf-8")
-    served, joined = (block.text for block in SHELL if is_for_two_terminals(block))
+    served, joined = (block.text for block in blocks("sh", README) if is_for_two_terminals(block))
     server = shell(f"{served.strip()} --port {port}", folder)
     try:
         finish(shell(joined, folder))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import CalledProcessError
 from tempfile import TemporaryDirectory
 
 import asyncpg
@@ -34,6 +35,8 @@ def quick_server() -> Iterator[PostgresServer]:
             settings.write("fsync = off\n")
         asyncio.run(execute(server, "SELECT pg_reload_conf()"))
         yield server
+        with suppress(CalledProcessError):  # it may be down already
+            crash(server)  # nothing of it is needed any more
 
 
 async def execute(server: PostgresServer, *statements: str) -> None:

@@ -91,7 +91,8 @@ def _records(path: Path, since: Position) -> Iterator[tuple[str, dict[str, Any]]
     last: int | None = since.sequence or None
     try:
         with path.open("rb") as lines:
-            lines.seek(since.offset)
+            if since.offset:  # a pipe cannot be sought
+                lines.seek(since.offset)
             for number, line in enumerate(lines, start=since.sequence + 1):
                 if not line.strip():
                     continue
