@@ -10,7 +10,7 @@ import numpy as np
 
 from trex_market.core.errors import InputError
 from trex_market.core.units import MAX_PRICE
-from trex_market.kernels.compiled import compiled
+from trex_market.kernels.compiled import inner
 from trex_market.kernels.layout import Numbers
 from trex_market.kernels.records import NOBODY, Records
 from trex_market.participant import EpisodeStart
@@ -125,7 +125,7 @@ def number_column(values: Sequence[int]) -> Numbers:
     return np.array([index(value) for value in values], dtype=np.int64)
 
 
-@compiled
+@inner
 def order(
     orders: Records,
     participants: Records,
@@ -158,7 +158,7 @@ def order(
     owner.orders += 1
 
 
-@compiled
+@inner
 def residual(load: Rows, made: Rows, participants: Records, who: int, row: int) -> int:
     """Return what a home needs in a slot beyond its own generation; see `strategies.common`."""
     need = int(load[row, who])
@@ -168,7 +168,7 @@ def residual(load: Rows, made: Rows, participants: Records, who: int, row: int) 
     return need
 
 
-@compiled
+@inner
 def residual_orders(
     load: Rows,
     made: Rows,
@@ -196,7 +196,7 @@ def residual_orders(
         order(orders, participants, who, 1, rest, bid_price, NOBODY, ahead)
 
 
-@compiled
+@inner
 def balancing_energy(
     load: Rows, made: Rows, participants: Records, channels: Records, who: int, row: int
 ) -> int:

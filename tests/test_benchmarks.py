@@ -53,7 +53,7 @@ def test_what_is_not_installed_is_told_and_not_chosen(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         "trex_market.benchmarks.registry.MODULE_OF_EXTRA", {"fast": "nowhere", "learning": "json"}
     )
-    assert set(BENCHMARKS) - set(chosen_benchmarks([])) == {"vector", "year"}
+    assert set(BENCHMARKS) - set(chosen_benchmarks([])) == {"kernels", "vector", "year"}
     with pytest.raises(MissingExtraError, match=r"trex-market\[fast\]"):
         BENCHMARKS["vector"].run()
 

@@ -75,6 +75,12 @@ def test_days_are_those_of_the_studys_time_zone(shell: Shell, tmp_path: Path) ->
 # ---------------------------------------------------------------- what is chosen
 
 
+@pytest.fixture(autouse=True)
+def compiled_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes all seem compiled, whatever was tested before."""
+    monkeypatch.setattr("trex_market.kernels.compiled.is_kept", lambda _: True)
+
+
 async def chosen(
     built: Study, engine: engines.Engine | None, simulation: str = "training"
 ) -> tuple[Any, list[str]]:
@@ -109,6 +115,15 @@ def test_what_is_large_is_counted_in_turns_of_all_episodes(
     built = load_study(study(tmp_path, ("days:", "generations: 5\n  days:")))
     assert engines._turns(built, "training") == 3 * 12 * 5
     assert engines._turns(built, "baseline") == 3 * 12
+
+
+async def test_the_first_time_it_is_said_that_it_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = load_study(study(tmp_path))
+    monkeypatch.setattr("trex_market.kernels.compiled.is_kept", lambda _: False)
+    _, said = await chosen(built, "vector")
+    assert said == ["the vector engine is compiled first, which takes about half a minute, once"]
 
 
 OWN = "def decide(self, view):\n    return NOTHING"

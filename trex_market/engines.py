@@ -35,7 +35,7 @@ def in_process(engine: Engine | None, say: Callable[[str], None]) -> Reach:
     async def reach(study: Study, simulation: str) -> AsyncIterator[Driver | EpisodeDriver]:
         participants = list(study.participants(simulation).values())
         if engine == "vector":
-            yield _in_chunks(_vector(study, participants))
+            yield _in_chunks(_vector(study, participants), say)
         elif engine is None and _turns(study, simulation) >= LARGE:
             yield _vector_if_fitting(study, participants, say)
         else:
@@ -72,9 +72,13 @@ def _vector(study: Study, participants: Sequence[Participant]) -> VectorDriver:
     return VectorDriver(study.terms, participants, study.config.market.default_bid_source)
 
 
-def _in_chunks(driver: VectorDriver) -> EpisodeDriver:
+def _in_chunks(driver: VectorDriver, say: Callable[[str], None]) -> EpisodeDriver:
+    from trex_market.kernels.compiled import is_kept  # noqa: PLC0415
+    from trex_market.kernels.gate import clear  # noqa: PLC0415
     from trex_market.simulation.vector_play import ChunkDriver  # noqa: PLC0415
 
+    if not is_kept(clear):
+        say("the vector engine is compiled first, which takes about half a minute, once")
     return ChunkDriver(driver)
 
 
@@ -89,7 +93,7 @@ def _vector_if_fitting(
         say(f"the plain engine plays: {error}")
     else:
         if not driver.beside:
-            return _in_chunks(driver)
+            return _in_chunks(driver, say)
         name, reason = next(iter(driver.beside.items()))
         say(
             f"the plain engine plays: {reason} ({name!r} and {len(driver.beside) - 1:,} others); "

@@ -17,7 +17,7 @@ from participants.columns import (
 )
 from participants.devices.battery_kernel import charge_potential, discharge_potential, plan
 from participants.strategies.battery_arbitrage import BatteryArbitrage
-from trex_market.kernels.compiled import compiled
+from trex_market.kernels.compiled import compiled, inner
 from trex_market.kernels.layout import Numbers
 from trex_market.kernels.records import NOBODY, Records, records
 from trex_market.participant import EpisodeStart
@@ -163,13 +163,13 @@ def _decide(
             _asks(load, made, participants, channels, orders, who, row, -wanted, ask_price)
 
 
-@compiled
+@inner
 def _dear(price: int, low: int, high: int, worth: float) -> bool:
     """Tell whether now is a time to discharge; `worth` is what a cycle leaves of the highest price."""
     return low >= worth or 2 * price >= low + high
 
 
-@compiled
+@inner
 def _asks(
     load: Rows,
     made: Rows,

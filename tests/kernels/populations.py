@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
@@ -31,26 +32,25 @@ def plain_contracts(
     """Return what the plain core's rule makes of columns, pool by pool: bid, ask, quantity and both prices."""
     match = make_rule(rule, options).match
     met: list[tuple[int, ...]] = []
-    pools = sorted({*bids.pool.tolist(), *asks.pool.tolist()})
-    in_line = _by_priority("bid", bids), _by_priority("ask", asks)
-    for pool in pools:
-        demand, supply = ([order for order in side if order.source == str(pool)] for side in in_line)
-        if demand and supply:
-            met += [
-                (int(m.bid.order_id), int(m.ask.order_id), m.quantity, m.price_sell, m.price_buy)
-                for m in match(demand, supply)
-            ]
+    demand, supply = _by_priority("bid", bids), _by_priority("ask", asks)
+    for pool in sorted(demand.keys() & supply.keys()):
+        met += [
+            (int(m.bid.order_id), int(m.ask.order_id), m.quantity, m.price_sell, m.price_buy)
+            for m in match(demand[pool], supply[pool])
+        ]
     return met
 
 
-def _by_priority(side: Side, orders: Orders) -> list[Order]:
+def _by_priority(side: Side, orders: Orders) -> dict[int, list[Order]]:
+    """Return the orders of each pool, who comes first in front."""
     sign = -1 if side == "bid" else 1
     lines = zip(*(column.tolist() for column in orders), strict=True)
-    ranked = sorted((sign * row[2], row[4], place, row) for place, row in enumerate(lines))
-    return [
-        order(side, price, quantity, f"{who:07d}", name=str(place), source=str(pool))
-        for _, _, place, (who, pool, price, quantity, _) in ranked
-    ]
+    pools = defaultdict(list)
+    for _, _, place, row in sorted((sign * row[2], row[4], place, row) for place, row in enumerate(lines)):
+        who, pool, price, quantity, _ = row
+        made = order(side, price, quantity, f"{who:07d}", name=str(place), source=str(pool))
+        pools[pool].append(made)
+    return pools
 
 
 def as_tuples(contracts: Contracts) -> list[tuple[int, ...]]:

@@ -222,15 +222,31 @@ def test_large_populations(rule: str, kind: str) -> None:
 
 @rules
 def test_a_large_population_whose_sample_misleads(rule: str) -> None:
-    """Nearly all of those that trade are not in the sample, or nearly none of those that are in it trade."""
+    """Hardly one of those that trade is in the sample, or hardly one that is in the sample trades."""
     chance = np.random.default_rng(8)
-    for period in (2, 11, 12, 20):
-        for high in (False, True):
-            bids, asks = population(chance, 5_000), population(chance, 5_000)
+    for period in (2, 10, 20):
+        for high, low in ((299_000, 51_000), (51_000, 299_000), (-MAX_PRICE, MAX_PRICE), (9, MAX_PRICE)):
+            bids = population(chance, 5_000, ranks="in order")
+            asks = population(chance, 5_000, ranks="in order")
             sampled = np.arange(5_000) % period == 0
-            bids.price[sampled] = 299_000 if high else 51_000
-            asks.price[sampled] = 51_000 if high else 299_000
+            bids.price[sampled], asks.price[sampled] = high, low
             assert check(rule, bids, asks) or rule == "MicroTE2"
+        # All bids trade, and all asks but those that are in the sample.
+        bids.price[:], asks.price[~sampled], asks.quantity[~sampled] = 9, 9, 4_000
+        assert check(rule, bids, asks)
+
+
+@rules
+@pytest.mark.parametrize("bid_prices", [(-MAX_PRICE, -MAX_PRICE), (-MAX_PRICE, 0), (MAX_PRICE, MAX_PRICE)])
+@pytest.mark.parametrize("ask_prices", [(MAX_PRICE, MAX_PRICE), (0, MAX_PRICE), (-MAX_PRICE, -MAX_PRICE)])
+def test_large_populations_at_the_ends_of_all_prices(
+    rule: str, bid_prices: tuple[int, int], ask_prices: tuple[int, int]
+) -> None:
+    """All of them can trade, or none."""
+    chance = np.random.default_rng(6)
+    bids, asks = population(chance, 2_500, prices=bid_prices), population(chance, 2_500, prices=ask_prices)
+    made = check(rule, bids, asks)
+    assert bool(made) == (bids.price.min() >= asks.price.max()) or rule == "MicroTE2"
 
 
 @rules

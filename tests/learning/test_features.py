@@ -68,11 +68,11 @@ def test_the_battery() -> None:
     assert seen["charge"] == 0.25
     assert seen["battery_gives"] == 0.4  # 500 Wh at 80 %
     assert seen["battery_takes"] == 1.0  # a quarter of an hour at 4 kW
-    # What is planned for the slots before is gone by then.
+    # What is planned for the slots before is done by then.
     seat = Seat([0] * 9, battery=battery)
     seat.hears(0)
-    battery.schedule(slot(1), -300)
-    assert observe(observer(), seat, 0)["battery_gives"] == 0.1
+    battery.schedule(slot(1), 500)
+    assert observe(observer(), seat, 0)["battery_gives"] == 0.72
     without = observe(observer(), Seat([0] * 9), 0)
     assert without["charge"] == without["battery_gives"] == without["battery_takes"] == 0
 

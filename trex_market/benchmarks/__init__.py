@@ -3,6 +3,7 @@
     figures           what a benchmark gives; tables, JSON, growth with the size
     clearing          order objects through the market; delivery of a slot
     rounds            simulation in one process, with and without recording
+    kernels           orders in columns through compiled clearing
     sockets           simulation over Socket.IO
     acknowledgements  orders on the wall clock
     learning          steps of the environments for learning agents

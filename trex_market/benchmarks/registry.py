@@ -47,6 +47,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 BENCHMARKS: dict[str, Kind] = {
     "clearing": Kind("clearing:clearing", "one slot of order objects through the market"),
+    "kernels": Kind("kernels:kernels", "one slot of orders in columns", "fast"),
     "delivery": Kind("clearing:delivery", "the delivery of one slot"),
     "rounds": Kind("rounds:rounds", "homes in one process, nothing recorded"),
     "recording": Kind("rounds:recording", "homes in one process, all recorded to SQLite"),

@@ -50,6 +50,12 @@ def _compiled(function: CallableT, **options: bool) -> CallableT:
     return made
 
 
+def is_kept(function: Callable[..., object]) -> bool:
+    """Tell whether code of a compiled function is on disk; if not, its first call takes long."""
+    index = getattr(getattr(function, "_cache", None), "_cache_file", None)
+    return index is not None and bool(index._load_index())  # noqa: SLF001 - Numba has no other way to tell
+
+
 def _depend_on_imports(dispatcher: Any, function: Callable[..., object]) -> None:
     """Join the stamp of a function's file by what its module has imported; drop what cannot be read any more."""
     index = dispatcher._cache._cache_file  # noqa: SLF001 - Numba has no other way to say what code depends on

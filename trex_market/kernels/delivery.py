@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trex_market.kernels.compiled import compiled
+from trex_market.kernels.compiled import compiled, inner
 from trex_market.kernels.layout import Layout, Numbers
 from trex_market.kernels.records import (
     DELIVERY,
@@ -112,7 +112,7 @@ def deliver(
     return _settle_with_grid(participants, channels, sell_price, buy_price, rows, count)
 
 
-@compiled
+@inner
 def _write(
     rows: Records,
     place: int,
@@ -138,7 +138,7 @@ def _write(
     return place + 1
 
 
-@compiled
+@inner
 def _delivered(
     number: int,
     contracts: Records,
@@ -168,7 +168,7 @@ def _delivered(
     return count, quantity
 
 
-@compiled
+@inner
 def _compensated(
     number: int,
     contracts: Records,
@@ -191,7 +191,7 @@ def _compensated(
     return count
 
 
-@compiled
+@inner
 def _not_taken(
     number: int,
     contracts: Records,
@@ -220,7 +220,7 @@ def _not_taken(
     return count
 
 
-@compiled
+@inner
 def _settle_with_grid(
     participants: Records, channels: Records, sell_price: int, buy_price: int, rows: Records, count: int
 ) -> int:

@@ -27,7 +27,7 @@ from trex_market.kernels.columns import (
     make_scratch,
     rule_terms,
 )
-from trex_market.kernels.compiled import compiled
+from trex_market.kernels.compiled import compiled, inner
 from trex_market.kernels.layout import Numbers
 from trex_market.kernels.records import (
     ACCEPTED,
@@ -152,7 +152,7 @@ def make_book(orders: int, participants: int, pools: int) -> Book:
     )
 
 
-@compiled
+@inner
 def _status(terms: GateTerms, bid: int, quantity: int, price: int, pool: int, ahead: int) -> int:
     """Judge an order, in the order of `trex_market.core.market`; its pool is -1 if there is none of its source."""
     if quantity < 1 or quantity > terms.max_quantity:
@@ -251,7 +251,7 @@ def add_entries(book: Book, bids: int, asks: int, now: int, entries: Sequence[En
     return counts[0], counts[1]
 
 
-@compiled
+@inner
 def _enter(side: Numbers, place: int, who: int, pool: int, rank: int, order: Any) -> None:
     """Put an order into the book."""
     side[_PARTICIPANT, place] = who
@@ -294,7 +294,7 @@ def clear(rule: RuleTerms, book: Book, bids: int, asks: int) -> int:
     return count
 
 
-@compiled
+@inner
 def _side(side: Numbers, count: int) -> Orders:
     """Return the columns that clearing takes of so many orders."""
     return Orders(
@@ -306,7 +306,7 @@ def _side(side: Numbers, count: int) -> Orders:
     )
 
 
-@compiled
+@inner
 def _hand_on(
     count: int,
     bids: Numbers,

@@ -180,6 +180,8 @@ def _limits(bids: Line, asks: Line) -> tuple[np.uint64, np.uint64]:
     step = max(len(bids.packed), len(asks.packed)) // _SAMPLES + 1
     lowest = _price(asks.sign, _first_of(asks.packed, step))
     highest = _price(bids.sign, _first_of(bids.packed, step))
+    if highest < lowest:
+        return EVERYTHING, EVERYTHING  # of the sample nobody trades: it tells nothing
     shift = 0
     while (highest - lowest) >> shift >= _BINS:
         shift += 1

@@ -28,15 +28,16 @@ def checksums(participant_ids: Sequence[str]) -> NDArray[np.uint64]:
 @compiled
 def splitmix64(value: np.uint64) -> np.uint64:
     """Scramble a 64-bit number; see `trex_market.core.lots.splitmix64`."""
-    value = (value ^ (value >> np.uint64(30))) * _FIRST
-    value = (value ^ (value >> np.uint64(27))) * _SECOND
-    return value ^ (value >> np.uint64(31))
+    number = np.uint64(value)  # with a sign it would become a float where the two kinds meet
+    number = (number ^ (number >> np.uint64(30))) * _FIRST
+    number = (number ^ (number >> np.uint64(27))) * _SECOND
+    return number ^ (number >> np.uint64(31))
 
 
 @compiled
 def lot(slot_start: int, checksum: np.uint64) -> np.uint64:
     """Return a participant's lot for a slot; the lowest comes first among equals."""
-    return splitmix64(np.uint64(slot_start) + checksum * _GOLDEN)
+    return splitmix64(np.uint64(slot_start) + np.uint64(checksum) * _GOLDEN)
 
 
 @compiled
@@ -48,13 +49,13 @@ def rank(slot_start: int, checksum: np.uint64) -> np.int64:
 @compiled
 def stream(seed: int, checksum: np.uint64) -> np.uint64:
     """Return where a participant's chance starts: what `drawn` needs, made once for each run and episode."""
-    return splitmix64(np.uint64(seed) + checksum * _GOLDEN)
+    return splitmix64(np.uint64(seed) + np.uint64(checksum) * _GOLDEN)
 
 
 @compiled
 def drawn(start: np.uint64, time: int, draw: int) -> float:
     """Return the number in [0, 1) at a time, from a participant's `stream`."""
-    mixed = splitmix64(start + np.uint64(time) * _GOLDEN + np.uint64(draw) * _DRAW)
+    mixed = splitmix64(np.uint64(start) + np.uint64(time) * _GOLDEN + np.uint64(draw) * _DRAW)
     return np.float64(mixed >> np.uint64(11)) * 2.0**-53
 
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from trex_market.core.units import MICRO
 from trex_market.kernels.columns import Column
-from trex_market.kernels.compiled import inner
+from trex_market.kernels.compiled import compiled
 
 
-@inner
+@compiled
 def between(low: int, high: int, k: int) -> int:
     """Return the price at `k` millionths of the way from `low` to `high`, rounded half to even.
 
@@ -22,7 +22,7 @@ def between(low: int, high: int, k: int) -> int:
     return price + (rest + (price & 1) > MICRO // 2)
 
 
-@inner
+@compiled
 def meet_between(price_sell: Column, price_buy: Column, k: int) -> None:
     """Replace pairs of prices, none of which sells dearer than it buys, by the price `between` them.
 

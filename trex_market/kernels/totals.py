@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trex_market.kernels.compiled import compiled
+from trex_market.kernels.compiled import compiled, inner
 from trex_market.kernels.records import (
     DELIVERY,
     FEED_IN,
@@ -84,7 +84,7 @@ def add_transactions(rows: Records, parties: Records, market: Records) -> None:
             _add_rest(row.kind, quantity, seller, buyer, parties)
 
 
-@compiled
+@inner
 def _add_rest(kind: int, quantity: int, seller: int, buyer: int, parties: Records) -> None:
     """Add what became of the rest of a contract."""
     if kind == SPILL:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -39,7 +39,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class ScaledProfile:
-    """A profile multiplied by factors, each slot rounded to whole Wh when it is asked for.
+    """A profile multiplied by factors, each series rounded to whole Wh when it is first asked for.
 
     Args:
         base: the profile.
@@ -54,19 +54,32 @@ class ScaledProfile:
         self.generation_scale = generation_scale
         self.start = base.start
         self.step = base.step
+        self.generation: Mapping[str, Sequence[int]] = _Scaled(base.generation, generation_scale)
 
     @cached_property
     def load(self) -> list[int]:
         """Wh used in each slot."""
         return [round(energy * self.load_scale) for energy in self.base.load]
 
-    @cached_property
-    def generation(self) -> dict[str, list[int]]:
-        """Source -> Wh generated in each slot."""
-        return {
-            source: [round(energy * self.generation_scale) for energy in series]
-            for source, series in self.base.generation.items()
-        }
+
+class _Scaled(Mapping[str, Sequence[int]]):
+    """Series multiplied by a factor, each when it is first asked for."""
+
+    def __init__(self, base: Mapping[str, Sequence[int]], scale: float) -> None:
+        self._base = base
+        self._scale = scale
+        self._made: dict[str, list[int]] = {}
+
+    def __getitem__(self, source: str) -> list[int]:
+        if source not in self._made:
+            self._made[source] = [round(energy * self._scale) for energy in self._base[source]]
+        return self._made[source]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._base)
+
+    def __len__(self) -> int:
+        return len(self._base)
 
 
 class ProfileSource(Protocol):
