@@ -233,7 +233,7 @@ def test_a_large_population_whose_sample_misleads(rule: str) -> None:
             assert check(rule, bids, asks) or rule == "MicroTE2"
         # All bids trade, and all asks but those that are in the sample.
         bids.price[:], asks.price[~sampled], asks.quantity[~sampled] = 9, 9, 4_000
-        assert check(rule, bids, asks)
+        assert check(rule, bids, asks) or rule in {"mcafee", "trade_reduction"}
 
 
 @rules
