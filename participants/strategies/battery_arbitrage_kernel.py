@@ -151,16 +151,21 @@ def _decide(
             wanted = -channels[last].sold
         plan(bank, plans, battery, slot, wanted)
         wanted = residual(load, made, participants, who, row)
-        if price < worth and 2 * price < low + high:
-            wanted += charge_potential(bank, battery)
-        elif _dear(price, low, high, worth):
-            wanted -= discharge_potential(bank, battery)
-        elif wanted < 0:
-            wanted += min(charge_potential(bank, battery), -wanted)
+        wanted += _flow(bank, battery, wanted, price, low, high, worth)
         if wanted > 0:
             order(orders, participants, who, 1, wanted, bid_price, NOBODY, 0)
         elif wanted < 0:
             _asks(load, made, participants, channels, orders, who, row, -wanted, ask_price)
+
+
+@inner
+def _flow(bank: Records, battery: int, need: int, price: int, low: int, high: int, worth: float) -> int:
+    """Return what a battery should take (positive) or give in the next slot, beside what the home needs."""
+    if price < worth and 2 * price < low + high:
+        return charge_potential(bank, battery)
+    if _dear(price, low, high, worth):
+        return -discharge_potential(bank, battery)
+    return min(charge_potential(bank, battery), max(0, -need))
 
 
 @inner

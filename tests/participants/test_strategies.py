@@ -13,6 +13,7 @@ from participants.strategies.baseline import Baseline
 from participants.strategies.basic import Basic
 from participants.strategies.battery_arbitrage import BatteryArbitrage
 from participants.strategies.linear_ramp import LinearRamp
+from participants.strategies.q_learning import QLearning
 from participants.strategies.zero_intelligence import ZeroIntelligence
 from tests.helpers import START, STEP, Neighbourhood, assert_balanced, home, slot
 from trex_market.core.errors import InputError
@@ -36,6 +37,7 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "zero_intelligence": ZeroIntelligence,
     "linear_ramp": LinearRamp,
     "battery_arbitrage": BatteryArbitrage,
+    "q_learning": lambda: QLearning(exploration=0.5, learning=True),
 }
 
 

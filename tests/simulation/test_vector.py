@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from array import array
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -113,6 +114,23 @@ def test_profiles_that_are_scaled_are_rounded_as_the_plain_engine_does() -> None
             return plan()
 
     assert_same(Scaled(case.people))
+
+
+@pytest.mark.parametrize(
+    "kept_as", [lambda numbers: array("i", numbers), lambda numbers: memoryview(array("q", numbers))]
+)
+def test_profiles_may_be_machine_integers(kept_as: Any) -> None:
+    class Kept(Case):
+        def plan(self) -> Any:
+            profiles = {
+                name: Profile(name, START, 900, kept_as(profile.load), {"solar": kept_as(profile.load)})
+                for name, profile in super().plan().profiles.items()
+            }
+            profiles["b"] = ScaledProfile(profiles["b"], 0.5, 0.25)
+            return msgspec.structs.replace(super().plan(), profiles=profiles)
+
+    people = tuple(Person(name, lambda: Basic(0.2, 0.1), None, list(range(0, 1_200, 100))) for name in "ab")
+    assert_same(Kept(people))
 
 
 def test_an_episode_goes_over_a_change_of_the_clock() -> None:

@@ -82,10 +82,7 @@ def deliver(
     Returns:
         how many rows there are.
     """
-    for place in range(len(channels)):
-        channels[place].left = channels[place].exported
-    for who in range(len(participants)):
-        participants[who].need = participants[who].load_outside + participants[who].battery_outside
+    _take_readings(participants, channels)
     count = left_over = 0
     for of_dispatch in (True, False):
         for number in range(len(contracts)):
@@ -110,6 +107,15 @@ def deliver(
             price = min(0, sell_price)
             count = _not_taken(number, contracts, quantity, second, price, channels, channel_of, rows, count)
     return _settle_with_grid(participants, channels, sell_price, buy_price, rows, count)
+
+
+@inner
+def _take_readings(participants: Records, channels: Records) -> None:
+    """Begin with all that was exported and needed."""
+    for place in range(len(channels)):
+        channels[place].left = channels[place].exported
+    for who in range(len(participants)):
+        participants[who].need = participants[who].load_outside + participants[who].battery_outside
 
 
 @inner
