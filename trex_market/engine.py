@@ -1,4 +1,4 @@
-"""The engine: a command goes to the journal, to the market, and its events to all who listen.
+"""The engine: a command goes to the journal, to the market or a programme, and its events to all who listen.
 
 `Engine.submit` is synchronous: nothing can come between journal, market and
 outboxes. Each listener has an outbox of its own, so a slow one holds up no
@@ -7,15 +7,16 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from trex_market.core.errors import InputError, PhaseError, ScenarioError
 from trex_market.core.market import Market
-from trex_market.core.messages import Command, Event, OpenMarket, Refused, SubmitOrder
+from trex_market.core.messages import Command, Event, OpenMarket, ProgrammeCommand, Refused, SubmitOrder
 from trex_market.journal import BEGINNING, Position, read_commands
 from trex_market.participant import NewOrder
+from trex_market.programmes import Programme
 
 
 class CommandLog(Protocol):
@@ -38,15 +39,23 @@ class Outbox:
 
 
 class Engine:
-    """A market, its journal and its listeners.
+    """A market, the programmes beside it, its journal and its listeners.
 
     Args:
         market: the market, new or replayed.
         journal: where commands are kept first; None to keep none.
+        programmes: as far as the market; they hear it in this order.
     """
 
-    def __init__(self, market: Market | None = None, journal: CommandLog | None = None) -> None:
+    def __init__(
+        self,
+        market: Market | None = None,
+        journal: CommandLog | None = None,
+        programmes: Sequence[Programme] = (),
+    ) -> None:
         self.market = market or Market()
+        self.programmes = tuple(programmes)
+        self._handlers = {kind: programme for programme in programmes for kind in programme.commands}
         self._journal = journal
         self._outboxes: list[Outbox] = []
         self._order_numbers: dict[str, int] = {}
@@ -66,18 +75,33 @@ class Engine:
         self._outboxes.remove(outbox)
 
     def submit(self, command: Command) -> list[Event]:
-        """Keep a command, let the market handle it, and hand out the events.
+        """Keep a command, let the market or its programme handle it, and hand out the events.
 
         Raises:
             PhaseError: if the market's phase does not allow the command.
+            InputError: if it is one of a programme that there is not.
         """
-        if self._journal is not None:
-            self.market.check(command)
-            self._journal.append(command)
-        events = self.market.handle(command)
+        if isinstance(command, ProgrammeCommand):
+            events = self._handle_beside(command)
+        else:
+            if self._journal is not None:
+                self.market.check(command)
+                self._journal.append(command)
+            events = self.market.handle(command)
+            for programme in self.programmes:
+                events = [*events, *programme.hear(events)]
         for outbox in self._outboxes:
             outbox.events += events
         return events
+
+    def _handle_beside(self, command: ProgrammeCommand) -> list[Event]:
+        programme = self._handlers.get(type(command))
+        if programme is None:
+            named = command.__struct_config__.tag
+            raise InputError(f"no programme of this market handles {named}: the config has no section for it")
+        if self._journal is not None:
+            self._journal.append(command)
+        return programme.handle(command)
 
     def refuse(self, event: Refused) -> None:
         """Hand out the refusal of a request whose values cannot be a command."""

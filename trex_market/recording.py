@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-from trex_market.core.messages import Corrected, Delivered, Event, MeterAccepted
+from trex_market.core.messages import Event, MeterAccepted, Written
 from trex_market.core.units import dollars_from_money
 from trex_market.simulation.run import Recorder
 from trex_market.storage.collecting import Recorded
@@ -106,7 +106,7 @@ class DailyRecorder:
             if type(event) is MeterAccepted:
                 self._turn_to(event.meter.slot_start)
                 self._day.hear((event,))
-            elif type(event) is Delivered or type(event) is Corrected:
+            elif isinstance(event, Written):
                 self._turn_to(event.slot_start)
                 self._day.hear((event,))
 

@@ -24,6 +24,7 @@ from trex_market.core.messages import Event, Join, OpenMarket
 from trex_market.core.state import MarketState
 from trex_market.engine import Engine, replay
 from trex_market.journal import BEGINNING, Journal, Position, leads_to
+from trex_market.programmes import Programme
 from trex_market.server.watching import Watch
 from trex_market.storage.collecting import WriterState
 from trex_market.storage.live_writer import LiveWriter
@@ -51,6 +52,7 @@ class Snapshot(msgspec.Struct, frozen=True):
         market: what the market knew.
         writer: what its writer knew.
         view: what people were shown, see `server.watching`; without it they are shown less, that is all.
+        programmes: name -> what each programme beside the market knew.
         format: of the file.
     """
 
@@ -58,6 +60,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     market: MarketState
     writer: WriterState
     view: msgspec.Raw = NOTHING
+    programmes: dict[str, msgspec.Raw] = {}
     format: int = FORMAT
 
 
@@ -84,20 +87,31 @@ class LiveState:
         directory: where journal and snapshot are.
         terms: the market's; what was opened with others is not gone on with.
         snapshot_lines: so many lines of journal after a snapshot the next one is written.
+        programmes: beside the market, new ones.
 
     Raises:
         ScenarioError: if the journal is damaged.
         StorageError: if it cannot be written.
     """
 
-    def __init__(self, directory: Path, terms: OpenMarket, snapshot_lines: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        terms: OpenMarket,
+        snapshot_lines: int,
+        programmes: Sequence[Programme] = (),
+    ) -> None:
         self._directory = directory
         self._snapshot_lines = snapshot_lines
         self._terms = terms
         self._snapshot = load_snapshot(directory)
         since = BEGINNING if self._snapshot is None else self._snapshot.position
         self.journal = Journal.open(directory / JOURNAL_FILE, since)
-        self.engine = Engine() if self._snapshot is None else Engine(Market.restored(self._snapshot.market))
+        market = None if self._snapshot is None else Market.restored(self._snapshot.market)
+        self.engine = Engine(market, programmes=programmes)
+        for programme in programmes:
+            if self._snapshot is not None and programme.name in self._snapshot.programmes:
+                programme.resume(bytes(self._snapshot.programmes[programme.name]))
         self._kept = since.sequence
         self._keeping: asyncio.Task[None] | None = None
         self.watch: Watch | None = None
@@ -163,7 +177,13 @@ class LiveState:
         if behind < self._snapshot_lines or (self._keeping is not None and not self._keeping.done()):
             return
         view = NOTHING if self.watch is None else msgspec.Raw(self.watch.state())
-        snapshot = Snapshot(self.journal.position, self.engine.market.state(), writer.state(), view)
+        programmes = {
+            programme.name: msgspec.Raw(msgspec.json.encode(programme.state()))
+            for programme in self.engine.programmes
+        }
+        snapshot = Snapshot(
+            self.journal.position, self.engine.market.state(), writer.state(), view, programmes
+        )
         self._keeping = asyncio.create_task(self._write(snapshot, writer))
 
     async def _write(self, snapshot: Snapshot, writer: LiveWriter) -> None:

@@ -15,12 +15,12 @@ from trex_market.analysis.summary import Summary, summarise
 from trex_market.core.messages import (
     Contract,
     Contracted,
-    Delivered,
     Event,
     MarketOpened,
     OpenMarket,
     OrderRejected,
     Transaction,
+    Written,
 )
 from trex_market.engine import Engine, Outbox, replay
 from trex_market.protocol import contract_record, transaction_record
@@ -78,7 +78,7 @@ class _Collector:
                 self.rejected.append(event.order_id)
             elif isinstance(event, Contracted):
                 self.contracts += event.contracts
-            elif isinstance(event, Delivered):
+            elif isinstance(event, Written):
                 self.transactions += event.transactions
             elif isinstance(event, MarketOpened):
                 self.terms = event.terms

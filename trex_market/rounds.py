@@ -9,11 +9,10 @@ import msgspec
 from trex_market.core.messages import (
     Contract,
     Contracted,
-    Corrected,
-    Delivered,
     Event,
     RoundStarted,
     Transaction,
+    Written,
 )
 from trex_market.participant import Series
 
@@ -66,7 +65,7 @@ def delivered_by_party(events: Sequence[Event]) -> dict[str, list[Transaction]]:
     """Sort transactions by those whom they concern."""
     parties: dict[str, list[Transaction]] = {}
     for event in events:
-        if isinstance(event, Delivered | Corrected):
+        if isinstance(event, Written):
             for transaction in event.transactions:
                 seller_id, buyer_id = transaction.seller_id, transaction.buyer_id
                 parties.setdefault(seller_id, []).append(transaction)

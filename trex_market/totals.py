@@ -10,12 +10,12 @@ from trex_market.core.messages import (
     BATTERY,
     GRID,
     OTHER,
-    Corrected,
     Delivered,
     Event,
     MeterAccepted,
     MeterReading,
     Transaction,
+    Written,
 )
 
 DAILY_ENERGY = ("load", "generated", "bought", "sold", "supplied", "fed_in", "spilled", "self_consumed")
@@ -81,7 +81,7 @@ class Totals:
         for event in events:
             if type(event) is MeterAccepted:
                 self._meter(self.party(event.participant_id), event.meter)
-            elif type(event) is Delivered or type(event) is Corrected:
+            elif isinstance(event, Written):
                 if type(event) is Delivered:
                     self.slots += 1
                     self.estimated += len(event.estimated)
@@ -187,7 +187,7 @@ class DailyTotals:
         for event in events:
             if type(event) is MeterAccepted:
                 totals = self._day_of(event.meter.slot_start)
-            elif type(event) is Delivered or type(event) is Corrected:
+            elif isinstance(event, Written):
                 totals = self._day_of(event.slot_start)
             else:
                 continue

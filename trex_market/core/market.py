@@ -21,7 +21,6 @@ from trex_market.core.messages import (
     AdvanceClock,
     CancelOrder,
     ChangeRejected,
-    Command,
     Contract,
     Contracted,
     EndRound,
@@ -29,6 +28,7 @@ from trex_market.core.messages import (
     Event,
     Join,
     Joined,
+    MarketCommand,
     MarketOpened,
     MeterRejected,
     OpenMarket,
@@ -118,7 +118,7 @@ class Market:
         """Return all open orders by slot, in order of submission."""
         return self._book.slots()
 
-    def check(self, command: Command) -> None:
+    def check(self, command: MarketCommand) -> None:
         """Check that the phase allows a command.
 
         Raises:
@@ -127,7 +127,7 @@ class Market:
         if type(command) not in ALLOWED[self.phase]:
             raise PhaseError(f"{type(command).__name__} is not possible: the market is {self.phase}")
 
-    def handle(self, command: Command) -> list[Event]:  # noqa: C901, PLR0911 - one case for each command
+    def handle(self, command: MarketCommand) -> list[Event]:  # noqa: C901, PLR0911 - one case for each command
         """Change the market as told.
 
         Returns:

@@ -306,7 +306,11 @@ class AdvanceClock(msgspec.Struct, frozen=True, tag="advance_clock"):
     time: int
 
 
-Command = (
+class ProgrammeCommand(msgspec.Struct, frozen=True, tag_field="command"):
+    """What a programme beside the market is told; their kinds are those of `trex_market.programmes`."""
+
+
+MarketCommand = (
     OpenMarket
     | Join
     | StartRound
@@ -319,6 +323,8 @@ Command = (
     | EndRound
     | AdvanceClock
 )
+
+Command = MarketCommand | ProgrammeCommand
 
 # ---------------------------------------------------------------- events
 
@@ -467,10 +473,21 @@ class Corrected(msgspec.Struct, frozen=True, gc=False):
     transactions: tuple[Transaction, ...]
 
 
+class Paid(msgspec.Struct, frozen=True, gc=False):
+    """A programme beside the market settled what belongs to a slot."""
+
+    slot_start: int
+    transactions: tuple[Transaction, ...]
+
+
 class RoundEnded(msgspec.Struct, frozen=True, gc=False):
     """The round that started at `time` is over."""
 
     time: int
+
+
+class ProgrammeEvent(msgspec.Struct, frozen=True):
+    """What happened in a programme beside the market; their kinds are those of `trex_market.programmes`."""
 
 
 Event = (
@@ -490,8 +507,13 @@ Event = (
     | TurnsEnded
     | Delivered
     | Corrected
+    | Paid
     | RoundEnded
+    | ProgrammeEvent
 )
+
+Written = Delivered | Corrected | Paid
+"""Events whose transactions are the ledger."""
 
 Refused = OrderRejected | MeterRejected | ChangeRejected
 """What becomes of a request whose values cannot even be a command."""

@@ -16,6 +16,7 @@ from trex_market.core.messages import (
     EndRound,
     Join,
     MeterReading,
+    ProgrammeCommand,
     ReadRegisters,
     RegisterReading,
     ReplaceOrder,
@@ -26,6 +27,7 @@ from trex_market.core.messages import (
     Transaction,
 )
 from trex_market.core.units import dollars_from_price
+from trex_market.programmes.registry import commands_by_name, programme_command, programme_record
 from trex_market.protocol.answers import contract_message, meter_message, transaction_message
 from trex_market.protocol.requests import (
     EARLIEST,
@@ -160,7 +162,12 @@ def parse_command(record: Record) -> Command:
         if not sender.participant_id:
             raise ProtocolError(RefusalCode.MALFORMED, "participant_id must not be empty")
         return _of_participant(name, record, sender.participant_id, sender.time)
-    known = ", ".join(["open_market", *_CLOCK, *_OF_PARTICIPANT])
+    if name in commands_by_name():
+        try:
+            return programme_command(record)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(RefusalCode.MALFORMED, f"{name}: {error}") from error
+    known = ", ".join(["open_market", *_CLOCK, *_OF_PARTICIPANT, *commands_by_name()])
     raise ProtocolError(RefusalCode.MALFORMED, f"unknown command {name!r}; there are: {known}")
 
 
@@ -200,6 +207,8 @@ def command_record(command: Command) -> dict[str, Any]:
     Raises:
         ValueError: for a command that no line stands for.
     """
+    if isinstance(command, ProgrammeCommand):
+        return programme_record(command)
     match command:
         case SubmitOrder():
             return {
@@ -221,13 +230,19 @@ def command_record(command: Command) -> dict[str, Any]:
             return _of_meter(command)
         case Join():
             return {"command": "join", "participant_id": command.participant_id, "time": command.time}
+        case StartRound() | EndRound() | AdvanceClock():
+            return _of_clock(command)
+    raise ValueError(f"no line stands for {type(command).__name__}")
+
+
+def _of_clock(command: StartRound | EndRound | AdvanceClock) -> dict[str, Any]:
+    match command:
         case StartRound():
             return {"command": "start_round", "time": command.time, "duration": command.duration}
         case EndRound():
             return {"command": "end_round", "time": command.time}
         case AdvanceClock():
             return {"command": "advance_clock", "time": command.time}
-    raise ValueError(f"no line stands for {type(command).__name__}")
 
 
 def _of_order(name: str, command: CancelOrder | ReplaceOrder) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from trex_market.core.messages import (
     OrderCancelled,
     OrderRejected,
     OrderReplaced,
+    Paid,
     RoundStarted,
 )
 from trex_market.core.units import dollars_from_price
@@ -47,7 +48,7 @@ class Tally:
             elif type(event) is Delivered:
                 self.transactions += len(event.transactions)
                 self.estimated += len(event.estimated)
-            elif type(event) is Corrected:
+            elif type(event) is Corrected or type(event) is Paid:
                 self.transactions += len(event.transactions)
             elif type(event) is OrderRejected or type(event) is ChangeRejected:
                 self.refused_orders[event.code] += 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from trex_market.core.messages import GRID, Event, RoundStarted
 from trex_market.core.units import dollars_from_price
 from trex_market.engine import Engine
+from trex_market.programmes import Programme
 from trex_market.rounds import EpisodePlan
 from trex_market.totals import Totals
 
@@ -85,6 +86,7 @@ async def play_episode(
     listeners: Sequence[Listener] = (),
     recorder: Recorder | None = None,
     progress: Progress | None = None,
+    programmes: Sequence[Programme] = (),
 ) -> None:
     """Play an episode.
 
@@ -94,12 +96,13 @@ async def play_episode(
         listeners: hear all events.
         recorder: hears all events, and what participants measure.
         progress: is told of rounds played.
+        programmes: beside the market, new ones.
 
     Raises:
         StrategyError: if a participant's strategy fails.
         StorageError: if the recorder gives up.
     """
-    engine = Engine()
+    engine = Engine(programmes=programmes)
     outbox = engine.listen()
     await driver.begin(plan, engine)
     hearing = [*listeners, *([recorder] if recorder else [])]

@@ -26,8 +26,10 @@ from trex_market.core.messages import (
     OrderCancelled,
     OrderRejected,
     OrderReplaced,
+    Paid,
     RoundStarted,
     Transaction,
+    Written,
 )
 from trex_market.storage import tables
 from trex_market.storage.bulk import Batch
@@ -101,7 +103,7 @@ class RowCollector:
         if "contracts" in record:
             handlers[Contracted] = self._hear_contracted
         if "transactions" in record:
-            handlers[Delivered] = handlers[Corrected] = self._hear_delivered
+            handlers |= dict.fromkeys((Delivered, Corrected, Paid), self._hear_written)
         if "meter_readings" in record:
             handlers[MeterAccepted] = self._hear_meter
         if "orders" in record:
@@ -161,7 +163,7 @@ class RowCollector:
     def _hear_contracted(self, event: Contracted) -> None:
         self._contracts += event.contracts
 
-    def _hear_delivered(self, event: Delivered | Corrected) -> None:
+    def _hear_written(self, event: Written) -> None:
         self._transactions += event.transactions
 
     def _hear_meter(self, event: MeterAccepted) -> None:
