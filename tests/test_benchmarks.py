@@ -10,7 +10,7 @@ import pytest
 
 from tests.shell_helpers import Shell
 from trex_market.benchmarks import BENCHMARKS, chosen_benchmarks
-from trex_market.benchmarks.figures import Figure, as_json, growths
+from trex_market.benchmarks.figures import Figure, as_json, as_markdown, growths
 from trex_market.core.errors import InputError, MissingExtraError
 
 
@@ -42,6 +42,16 @@ def test_the_json_has_machine_figures_and_growth() -> None:
     assert told["figures"][0]["share_of_bare"] == 0.5
     assert told["growth"][0]["exponent"] == 1.0
     assert told["machine"]["cores"] > 0
+
+
+def test_the_markdown_has_machine_figures_and_growth() -> None:
+    machine, figures, growth = as_markdown([figure(100, 2.0), figure(200, 4.0)]).strip().split("\n\n")
+    assert "cores of" in machine
+    assert (
+        figures.splitlines()[2] == "| clearing | orders | 100 | 50 orders/s | 100 orders/s | 50% | sorting |"
+    )
+    assert growth.splitlines()[2] == "| clearing | orders | 100 | 200 | 1.00 |"
+    assert len(as_markdown([figure(100, 2.0)]).strip().split("\n\n")) == 2
 
 
 def test_one_that_there_is_not_is_refused_with_those_that_there_are() -> None:

@@ -36,6 +36,10 @@ app.add_typer(profiles_app, name="profiles")
 Result = TypeVar("Result")
 
 
+WIDE = 160
+"""Columns of a table that is not shown on a terminal."""
+
+
 class Mode(StrEnum):
     """What drives the rounds."""
 
@@ -447,13 +451,14 @@ def bench(
     json: Annotated[
         bool, typer.Option("--json", help="Print figures, growth and the machine as JSON.")
     ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the same as Markdown.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="Say which there are.")] = False,
 ) -> None:
     """Measure speed, each figure beside a bare limit of the same run."""
     from rich.console import Console
 
     from trex_market.benchmarks import BENCHMARKS, chosen_benchmarks
-    from trex_market.benchmarks.figures import as_json, as_tables
+    from trex_market.benchmarks.figures import as_json, as_markdown, as_tables
 
     chosen = chosen_benchmarks(names or [])
     if listed:
@@ -467,8 +472,13 @@ def bench(
     if json:
         sys.stdout.write(as_json(figures) + "\n")
         return
+    if markdown:
+        sys.stdout.write(as_markdown(figures))
+        return
+    # A file or pipe has no width, and nobody likes tables in columns of a word.
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     for table in as_tables(figures):
-        Console().print(table)
+        console.print(table)
 
 
 ProfilesArgument = Annotated[

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 from rich.table import Table
@@ -72,9 +73,18 @@ Benchmark = Callable[[], list[Figure]]
 
 def machine() -> Machine:
     """Return what machine this is."""
-    processor = platform.processor() or platform.machine()
+    processor = _processor() or platform.processor() or platform.machine()
     system = f"{platform.system()} {platform.release()}"
     return Machine(os.cpu_count() or 0, processor, system, platform.python_version(), __version__)
+
+
+def _processor() -> str:
+    """Return the processor's name as Linux knows it; empty elsewhere."""
+    information = Path("/proc/cpuinfo")
+    if not information.exists():
+        return ""
+    models = [line for line in information.read_text().splitlines() if line.startswith("model name")]
+    return models[0].partition(":")[2].strip() if models else ""
 
 
 def growths(figures: Sequence[Figure]) -> list[Growth]:
@@ -104,23 +114,58 @@ def as_json(figures: Sequence[Figure]) -> str:
     return msgspec.json.format(msgspec.json.encode(record), indent=2).decode()
 
 
+Rows = list[tuple[str, ...]]
+
+
+def _columns(figures: Sequence[Figure]) -> Rows:
+    """Return figures as rows of text, the header first."""
+    return [
+        ("benchmark", "what", "size", "measured", "bare limit", "share", "beside, and notes"),
+        *(
+            (
+                figure.benchmark,
+                figure.what,
+                f"{figure.size:,}",
+                f"{_amount(figure.value)} {figure.unit}",
+                f"{_amount(figure.bare)} {figure.unit}",
+                f"{figure.share:.0%}",
+                "; ".join(filter(None, (figure.beside, figure.note))),
+            )
+            for figure in figures
+        ),
+    ]
+
+
+def _growth_columns(figures: Sequence[Figure]) -> Rows:
+    """Return growths as rows of text, the header first."""
+    return [
+        ("benchmark", "what", "from", "to", "time grows as size to the power of"),
+        *(
+            (one.benchmark, one.what, f"{one.small:,}", f"{one.large:,}", f"{one.exponent:.2f}")
+            for one in growths(figures)
+        ),
+    ]
+
+
 def as_tables(figures: Sequence[Figure]) -> list[Table]:
     """Return figures and growths as tables for a terminal."""
-    table = Table("benchmark", "what", "size", "measured", "bare limit", "share", "beside, and notes")
-    for figure in figures:
-        table.add_row(
-            figure.benchmark,
-            figure.what,
-            f"{figure.size:,}",
-            f"{_amount(figure.value)} {figure.unit}",
-            f"{_amount(figure.bare)} {figure.unit}",
-            f"{figure.share:.0%}",
-            "; ".join(filter(None, (figure.beside, figure.note))),
-        )
-    growth = Table("benchmark", "what", "from", "to", "time grows as size to the power of")
-    for one in growths(figures):
-        growth.add_row(one.benchmark, one.what, f"{one.small:,}", f"{one.large:,}", f"{one.exponent:.2f}")
-    return [table, growth] if growth.row_count else [table]
+    tables = []
+    for header, *rows in (_columns(figures), _growth_columns(figures)):
+        table = Table(*header)
+        for row in rows:
+            table.add_row(*row)
+        tables.append(table)
+    return [table for table in tables if table.row_count]
+
+
+def as_markdown(figures: Sequence[Figure]) -> str:
+    """Return the machine, figures and growths as a page holds them."""
+    on = machine()
+    parts = [f"{on.cores} cores of {on.processor}, {on.system}, Python {on.python}, trex_market {on.version}"]
+    for header, *rows in (_columns(figures), _growth_columns(figures)):
+        lines = [header, ("---",) * len(header), *rows] if rows else []
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _amount(value: float) -> str:
