@@ -11,7 +11,7 @@ import msgspec
 
 from trex_market.protocol.wire import EpisodeEnd, EpisodeMessage, Message, RoundMessage
 
-EVENTS_KEPT = 128
+EVENTS_KEPT = 64
 """Events that a participant can be sent again when it comes back."""
 
 
