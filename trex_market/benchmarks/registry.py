@@ -50,7 +50,7 @@ BENCHMARKS: dict[str, Kind] = {
     "kernels": Kind("kernels:kernels", "one slot of orders in columns", "fast"),
     "delivery": Kind("clearing:delivery", "the delivery of one slot"),
     "rounds": Kind("rounds:rounds", "homes in one process, nothing recorded"),
-    "recording": Kind("rounds:recording", "homes in one process, all recorded to SQLite"),
+    "recording": Kind("recording:recording", "rows of a run to SQLite and PostgreSQL"),
     "sockets": Kind("sockets:sockets", "homes over Socket.IO, a client each"),
     "acknowledgements": Kind(
         "acknowledgements:acknowledgements", "orders on the wall clock, on disk before they are acknowledged"

