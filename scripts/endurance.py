@@ -134,14 +134,16 @@ class Trader:
         self.cancelled: set[str] = set()
         self.readings: dict[int, int] = {}
         self.delays: list[float] = []
+        self.stopped = False
+        """Whether it has traded enough. Cancelled in the middle of a request, a client would leave its connection open."""
         self._url = url
         self._step = arguments.step
         self._pause = arguments.pause
         self._chance = random.Random(f"{arguments.seed} {name}")  # noqa: S311 - no secret
 
     async def trade(self) -> None:
-        """Trade until cancelled."""
-        while True:
+        """Trade until stopped."""
+        while not self.stopped:
             client = socketio.AsyncClient(reconnection=False)
             with suppress(socketio.exceptions.SocketIOError, TimeoutError):
                 await self._session(client)
@@ -152,7 +154,7 @@ class Trader:
     async def _session(self, client: socketio.AsyncClient) -> None:
         await client.connect(self._url, namespaces=["/market"], transports=["websocket"])
         joined = await self._ask(client, "join", {"participant_id": self.name})
-        while joined["ok"] and client.connected:
+        while joined["ok"] and client.connected and not self.stopped:
             await self._act(client)
             await asyncio.sleep(self._pause * 2 * self._chance.random())
 
@@ -286,9 +288,9 @@ async def crash(arguments: argparse.Namespace, directory: Path) -> int:
         done = sum(len(trader.orders) + len(trader.readings) for trader in traders)
         print(f"kill {kill + 1} of {arguments.kills}: {done:,} acknowledged", flush=True)
     await server.start()
-    for task in trading:
-        task.cancel()
-    await asyncio.gather(*trading, return_exceptions=True)
+    for trader in traders:
+        trader.stopped = True
+    await asyncio.gather(*trading)
     await server.end(signal.SIGTERM)
     wrong = differences(server.out, traders)
     print("\n".join(wrong[:20]))
@@ -318,9 +320,9 @@ async def soak(arguments: argparse.Namespace, directory: Path) -> int:
             f"answers p50 {1e3 * delays[len(delays) // 2]:.1f} ms, p99 {1e3 * delays[len(delays) * 99 // 100]:.1f} ms",
             flush=True,
         )
-    for task in trading:
-        task.cancel()
-    await asyncio.gather(*trading, return_exceptions=True)
+    for trader in traders:
+        trader.stopped = True
+    await asyncio.gather(*trading)
     await server.end(signal.SIGTERM)
     wrong = differences(server.out, traders)
     print("\n".join(wrong[:20]))
