@@ -312,7 +312,7 @@ async def soak(arguments: argparse.Namespace, directory: Path) -> int:
     memory = []
     began = time.monotonic()
     while time.monotonic() < began + 60 * arguments.minutes:
-        await asyncio.sleep(10)
+        await asyncio.sleep(min(10, 3 * arguments.minutes))
         memory.append(server.memory)
         delays = sorted(delay for trader in traders for delay in trader.delays[-50:])
         print(
