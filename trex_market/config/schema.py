@@ -88,7 +88,7 @@ class ServerConfig(Section):
     max_connections_per_address: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
     max_open_orders: Annotated[int, whole(least=1, most=1_000_000)] = 1_000
     mqtt: Annotated[MqttConfig | None, BeforeValidator(lambda mqtt: mqtt or None)] = None
-    snapshot_lines: Annotated[int, whole(least=100, most=100_000_000)] = 20_000
+    snapshot_lines: Annotated[int, whole(least=100, most=100_000_000)] = 10_000
 
 
 class Config(Section):

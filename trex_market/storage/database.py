@@ -38,7 +38,7 @@ LOCK_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 60.0
 """How long PostgreSQL has for a command, in seconds, before it counts as away."""
 
-CACHE_KIB = 65_536
+CACHE_KIB = 8_192
 """SQLite's page cache."""
 
 SCHEMA_LOCK = 0x7472_6578
