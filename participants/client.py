@@ -305,7 +305,8 @@ class Client:
             return False
         announcement = Announcement(
             round_of(message),
-            [contract_of(contract) for contract in message.contracts],
+            # Of those made before the gate it may have heard when it joined again.
+            [contract_of(contract) for contract in message.contracts if contract.id not in self._contracts],
             [transaction_of(row) for row in message.transactions],
         )
         now = announcement.round.time

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from participants.devices.battery import Battery
+from participants.devices.shiftable import ShiftableLoad
 from participants.submetering import submeter
 from trex_market.core.errors import StrategyError
 from trex_market.core.messages import (
@@ -46,17 +47,25 @@ class Home:
         strategy: decides what it does.
         seed: of its chance.
         battery: its battery, if any.
+        shiftable: share of the load that can wait, and within how many seconds it is made up for; None for none.
     """
 
     def __init__(
-        self, participant_id: str, strategy: Strategy, *, seed: int = 0, battery: Battery | None = None
+        self,
+        participant_id: str,
+        strategy: Strategy,
+        *,
+        seed: int = 0,
+        battery: Battery | None = None,
+        shiftable: tuple[float, int] | None = None,
     ) -> None:
         self.participant_id = participant_id
         self.strategy = strategy
         self.battery = battery
         self.seed = seed
         self.profile: Series | None = None
-        self._view = HomeView(participant_id, battery)
+        self.shiftable = None if shiftable is None else ShiftableLoad(*shiftable)
+        self._view = HomeView(participant_id, battery, self.shiftable)
 
     @staticmethod
     def array_form() -> Any:
@@ -113,11 +122,15 @@ class Home:
 
     def hear(self, announcement: Announcement) -> View:
         """Take in what was announced, and return what there is to be decided on."""
-        if self.battery is not None and not self._started:
-            self.battery.start(announcement.round.time, announcement.round.step)
-        self._started = True
+        self._begin(announcement.round.time, announcement.round.step)
         self._view.update(announcement)
         return self._view
+
+    def _begin(self, time: int, step: int) -> None:
+        """Start the battery, once in an episode."""
+        if self.battery is not None and not self._started:
+            self.battery.start(time, step)
+        self._started = True
 
     def act(self, decision: Decision) -> Turn:
         """Do what was decided on what it heard last: plan the battery, and meter the current slot.
@@ -157,6 +170,51 @@ class Home:
         """Hear what became of the turn's orders and cancellations."""
         self._view.note(answers)
 
+    # ------------------------------------------------------------ flexibility
+
+    def flexible_power(self) -> int:
+        """Return the battery's power in W, if the strategy does what was sold of it; else 0."""
+        willing = self.battery is not None and getattr(self.strategy, "sells_flexibility", False)
+        return self.battery.power if self.battery is not None and willing else 0
+
+    def expected(self, start: int, slots: int, step: int) -> Sequence[int]:
+        """Return what it is going to take without any flexibility, in Wh: load, less generation, and the battery's plan."""
+        self._begin(start, step)
+        view, battery = self._view, self.battery
+        energies = []
+        for slot in range(start, start + slots * step, step):
+            energy = view.load(slot) - sum(view.generation(slot).values())
+            if battery is not None:
+                energy += battery.scheduled(slot) - view.flexibility.get(slot, 0)
+            energies.append(energy)
+        return energies
+
+    def bearable(self, wanted: Mapping[int, int]) -> Mapping[int, int]:
+        """Return what the battery could do of what is wanted, besides its plan; Wh by slot."""
+        battery = self.battery
+        if battery is None or not self._started or not self.flexible_power():
+            return {}
+        # Any part of it may be ordered: nothing rests on energy that would only be charged for it, or on room that
+        # would only be made.
+        charging = {slot: energy for slot, energy in wanted.items() if energy > 0}
+        giving = {slot: energy for slot, energy in wanted.items() if energy < 0}
+        return self._bearable(battery, charging) | self._bearable(battery, giving)
+
+    @staticmethod
+    def _bearable(battery: Battery, wanted: Mapping[int, int]) -> dict[int, int]:
+        changes: dict[int, int] = {}
+        planned: dict[int, int] = {}
+        for slot, energy in sorted(wanted.items()):
+            before = battery.scheduled(slot)
+            discharge, charge = battery.potential(slot, planned)
+            after = max(-discharge, min(charge, before + energy))
+            change = after - before
+            # A plan of before may be beyond what can be done now; that is not what was asked for.
+            if change * energy > 0:
+                changes[slot] = change
+                planned[slot] = after
+        return changes
+
     def metrics(self) -> Mapping[str, float]:
         """Return the battery's state of charge in Wh, after the current slot."""
         return {} if self.battery is None else {"state_of_charge": self.battery.state_of_charge}
@@ -169,14 +227,19 @@ class HomeView:
     market: MarketInfo
     contracts: Sequence[Contract]
     transactions: Sequence[Transaction]
+    flexibility: Mapping[int, int]
 
-    def __init__(self, participant_id: str, battery: Battery | None) -> None:
+    def __init__(
+        self, participant_id: str, battery: Battery | None, shiftable: ShiftableLoad | None = None
+    ) -> None:
         self.participant_id = participant_id
         self.battery = battery
+        self._shiftable = shiftable
         self._start, self._step = 0, 1
         self._load: Sequence[int] = ()
         self._generation: tuple[tuple[str, Sequence[int]], ...] = ()
         self._only: tuple[str, Sequence[int]] | None = None
+        self.flexibility = {}
 
     def sources(self, profile: Series | None) -> tuple[str, ...]:
         """Return the sources of its meter readings with a profile, in their order."""
@@ -196,8 +259,11 @@ class HomeView:
         self.market = start.market
         self.contracts = ()
         self.transactions = ()
+        self.flexibility = {}
         self._zone = ZoneInfo(start.market.timezone)
         self._chance = chance
+        if self._shiftable is not None:
+            self._shiftable.start(start.market.step)
         self._bought: dict[int, int] = {}
         self._sold: dict[int, dict[str, int]] = {}
         self._open: dict[str, Order] = {}
@@ -207,6 +273,9 @@ class HomeView:
         self.round = announcement.round
         self.contracts = announcement.contracts
         self.transactions = announcement.transactions
+        self.flexibility = announcement.flexibility
+        if self._shiftable is not None:
+            self._shiftable.plan(self.round.time, self.flexibility, self._profiled)
         for contract in announcement.contracts:
             self._note_contract(contract)
         if self._open:
@@ -239,6 +308,10 @@ class HomeView:
 
     def load(self, slot_start: int) -> int:
         """Return the load expected in a slot, in Wh; 0 where the profile ends."""
+        load = self._profiled(slot_start)
+        return load if self._shiftable is None else load + self._shiftable.change(slot_start)
+
+    def _profiled(self, slot_start: int) -> int:
         place = (slot_start - self._start) // self._step
         return self._load[place] if 0 <= place < len(self._load) else 0
 

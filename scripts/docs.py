@@ -70,6 +70,11 @@ VALUES = {
     "registers": (),
     "read_at": START,
     "expected": (),
+    "attributes": None,
+    "requirements": (),
+    "area": None,
+    "fee": 0,
+    "fee_share": 0,
     "time": START,
     "duration": STEP,
 }

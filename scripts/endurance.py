@@ -348,7 +348,7 @@ def main() -> None:
     parser.add_argument("--pause", type=float, help="between two requests of a client, s, in the mean")
     parser.add_argument("--port", type=int, default=3177)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--snapshot-lines", type=int, default=20_000)
+    parser.add_argument("--snapshot-lines", type=int, default=10_000)
     parser.add_argument("--directory", type=Path, help="to keep what is written")
     arguments = parser.parse_args()
     crashing = arguments.what == "crash"

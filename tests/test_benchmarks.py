@@ -61,7 +61,8 @@ def test_one_that_there_is_not_is_refused_with_those_that_there_are() -> None:
 
 def test_what_is_not_installed_is_told_and_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "trex_market.benchmarks.registry.MODULE_OF_EXTRA", {"fast": "nowhere", "learning": "json"}
+        "trex_market.benchmarks.registry.MODULE_OF_EXTRA",
+        {"fast": "nowhere", "learning": "json", "uftp": "json"},
     )
     assert set(BENCHMARKS) - set(chosen_benchmarks([])) == {"kernels", "vector", "year"}
     with pytest.raises(MissingExtraError, match=r"trex-market\[fast\]"):

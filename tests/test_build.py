@@ -39,6 +39,27 @@ def test_a_small_study(tmp_path: Path) -> None:
     assert sorted(built.participants("training")) == ["maker", "mixed", "taker"]
 
 
+def test_areas_and_who_is_where_become_terms(tmp_path: Path) -> None:
+    areas = "areas: {grid: {fee: 0.01}, street: {parent: grid, fee_percent: 2}}\nmarket:"
+    built = Study(
+        load_config(
+            study(tmp_path, ("market:", areas), (SECTION, SECTION.replace("{", "{area: street, ", 1)))
+        )
+    )
+    assert [area.name for area in built.terms.areas] == ["grid", "street"]
+    assert built.terms.places == {"maker": "street"}
+
+
+@pytest.mark.parametrize("rule", ["uniform", "mcafee", "trade_reduction"])
+def test_fees_need_a_rule_that_prices_pairs(tmp_path: Path, rule: str) -> None:
+    areas = "areas: {grid: {}, street: {parent: grid, fee_percent: 2}}"
+    (line,) = problems(study(tmp_path, ("market:", f"{areas}\nmarket:\n  type: {rule}")))
+    assert "market.type: area 'street' cannot have a fee: under the rule" in line
+    free = areas.replace(", fee_percent: 2", "")
+    built = Study(load_config(study(tmp_path, ("market:", f"{free}\nmarket:\n  type: {rule}"))))
+    assert [area.name for area in built.terms.areas] == ["grid", "street"]
+
+
 def test_a_study_that_learns_is_validated(tmp_path: Path) -> None:
     path = study(tmp_path, (BASIC, f"{BASIC}, learning: true"), ("days:", "generations: 3\n  days:"))
     built = Study(load_config(path))

@@ -111,6 +111,13 @@ def test_what_is_wrong_is_said_before_anything_is_run(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_market_with_areas_is_refused_before_anything_is_run(shell: Shell, tmp_path: Path) -> None:
+    config = study(tmp_path, ("market:", "areas: {grid: {}}\nmarket:"))
+    message = shell.refuses("compare", config, "--rules", "uniform,mmr", "--out", tmp_path / "out")
+    assert "a market with areas cannot be compared" in message
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_wrong_config_is_said_as_always(shell: Shell, tmp_path: Path) -> None:
     config = study(tmp_path, ("  days:", "  dais:"))
     assert "unknown key 'dais'" in shell.refuses("compare", config, "--rules", "uniform,mmr")

@@ -19,7 +19,7 @@ from trex_market.cli import app
 from trex_market.config import Config
 from trex_market.core.clearing import RULES
 from trex_market.core.errors import RefusalCode
-from trex_market.protocol import schema, view, wire
+from trex_market.protocol import dr_wire, schema, view, wire
 from trex_market.server.app import ServerSettings, SimulationServer
 from trex_market.server.sockets import MAX_MESSAGE_BYTES
 
@@ -72,11 +72,15 @@ def test_every_message_has_a_schema() -> None:
         for name, kind in (vars(wire) | vars(view)).items()
         if isinstance(kind, type) and issubclass(kind, wire.Message) and kind is not wire.Message
     }
+    messages |= {
+        *("DrAnswer", "DevicePower", "DeviceSample"),
+        *("DrOverview", "DrEventState", "DrDevice", "DrNews", "DrProgress", "DrDeviceProgress", "DrSilence"),
+    }
     (block,) = blocks("json", DOCS / "protocol.md")
     definitions = json.loads(block.text)["$defs"]
     assert set(definitions) - {RefusalCode.__name__} == messages
     for name in messages:
-        kind: type[msgspec.Struct] = vars(wire).get(name) or getattr(view, name)
+        kind: type[msgspec.Struct] = (vars(dr_wire) | vars(view) | vars(wire))[name]
         assert list(definitions[name]["properties"]) == list(kind.__struct_encode_fields__)
         assert definitions[name]["description"]
 

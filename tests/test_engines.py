@@ -13,6 +13,7 @@ import pytest
 from tests.shell_helpers import Shell, own_study, query, study
 from trex_market import engines
 from trex_market.build import Study, load_study
+from trex_market.core.errors import InputError
 from trex_market.simulation.local import LocalDriver
 from trex_market.simulation.run import EpisodeDriver
 
@@ -147,6 +148,31 @@ async def test_a_large_run_with_a_strategy_of_ones_own_is_played_plainly_and_it_
     assert (isinstance(driver, EpisodeDriver), said) == (True, [])
 
 
+AREAS = "areas: {grid: {fee: 0.01}}\nmarket:"
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (AREAS, "the vector engine does not know areas; use --engine plain"),
+        (
+            "market:\n  clearing: tick",
+            "the vector engine does not know clearing before the gate (market.clearing: tick); use --engine plain",
+        ),
+    ],
+)
+async def test_areas_and_early_clearings_are_for_the_plain_engine(
+    tmp_path: Path, change: str, reason: str
+) -> None:
+    built = load_study(study(tmp_path, ("market:", change)))
+    driver, said = await chosen(built, None)
+    assert (type(driver), said) == (LocalDriver, [f"the plain engine plays: {reason}"])
+    with pytest.raises(InputError) as caught:
+        await chosen(built, "vector")
+    assert str(caught.value) == reason
+
+
 OTHER_HOME = """\
 from participants.home import Home
 
@@ -176,6 +202,23 @@ def test_what_the_vector_engine_cannot_play_is_refused_before_anything_is_made(
     said = shell.refuses("run", config, "--engine", "vector", "--out", str(tmp_path / "out"))
     assert "cannot play 'maker'" in said
     assert not (tmp_path / "out").exists()
+
+
+DEMANDING = """\
+def decide(self, view):
+    from trex_market.core.messages import Requirement
+    order = NewOrder("bid", 10, 100_000, view.round.next_settle, None, None, (Requirement(),))
+    return Decision([order])
+"""
+
+
+def test_orders_with_requirements_are_for_the_plain_engine(shell: Shell, tmp_path: Path) -> None:
+    config = own_study(tmp_path, DEMANDING)
+    said = shell("run", config, "--engine", "vector", "--simulation", "training", "--out", tmp_path / "out")
+    assert said.status != 0
+    assert "an order of 'maker' has requirements, which the vector engine does not know" in said.err
+    plain = shell("run", config, "--engine", "plain", "--simulation", "training", "--out", tmp_path / "plain")
+    assert (plain.status, plain.err) == (0, "")
 
 
 def test_arrays_are_for_participants_of_this_process(shell: Shell, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.lively import lively_areas
 from tests.helpers import lively_commands
 from trex_market.core.errors import ScenarioError, StorageError
 from trex_market.core.messages import Command, EndTurn
@@ -36,13 +38,17 @@ async def test_what_was_appended_is_read_back(tmp_path: Path) -> None:
     assert verify(path) == len(said)
 
 
-async def test_a_replayed_journal_gives_the_same_events(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lively", [lively_commands, lively_areas])
+async def test_a_replayed_journal_gives_the_same_events(
+    tmp_path: Path, lively: Callable[[int, str], list[Command]]
+) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal.open(path)
     live = Engine(journal=journal)
     heard = live.listen()
-    for command in commands():
-        live.submit(command)
+    for command in lively(1, "MicroTE"):
+        if not isinstance(command, EndTurn):
+            live.submit(command)
     await journal.close()
     again = Engine()
     outbox = again.listen()

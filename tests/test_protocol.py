@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.core.messages import (
+    Attributes,
     CancelOrder,
+    ClearOpenSlots,
+    Command,
     Contract,
     EndRound,
     Join,
@@ -20,11 +24,15 @@ from trex_market.core.messages import (
     RegisterReading,
     ReplaceOrder,
     ReportMeter,
+    Requirement,
+    SetGridFee,
     StartRound,
     SubmitOrder,
     Transaction,
 )
+from trex_market.participant import NewOrder
 from trex_market.protocol import command_record, contract_record, parse_command, transaction_record
+from trex_market.protocol.answers import contract_message, contract_of, sided_order
 
 T = 1_472_976_000
 SLOT = [T + 1800, T + 2700]
@@ -186,6 +194,99 @@ def test_registers_are_written_as_they_are_read() -> None:
     assert parse_command(command_record(command)) == command
 
 
+DEMANDING = {
+    **BID,
+    "attributes": {"energy_type": "Green"},
+    "requirements": [
+        {"trading_partners": ["b", "c"], "energy": 200, "price": 0.2},
+        {"energy_type": ["solar"]},
+        {},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "command"),
+    [
+        (
+            DEMANDING,
+            SubmitOrder(
+                "u1",
+                "a",
+                "bid",
+                500,
+                123_400,
+                "solar",
+                T + 1800,
+                T + 2700,
+                T,
+                Attributes("Green"),
+                (Requirement(("b", "c"), (), 200, 200_000), Requirement((), ("solar",)), Requirement()),
+            ),
+        ),
+        (
+            {**BID, "attributes": {}},
+            SubmitOrder("u1", "a", "bid", 500, 123_400, "solar", T + 1800, T + 2700, T),
+        ),
+        ({"command": "join", "participant_id": "a", "time": T, "area": "x"}, Join("a", T, "x")),
+        ({"command": "clear_open_slots", "time": T}, ClearOpenSlots(T)),
+        ({"command": "clear_open_slots", "time": T, "slot_start": T + 900}, ClearOpenSlots(T, T + 900)),
+        (
+            {"command": "set_grid_fee", "time": T, "area": "x", "fee": 0.002, "fee_percent": 0.1},
+            SetGridFee("x", T, 2_000, 1_000),
+        ),
+        ({"command": "set_grid_fee", "time": T, "area": "x"}, SetGridFee("x", T)),
+    ],
+)
+def test_lines_of_areas_requirements_and_early_clearings(record: dict[str, Any], command: Command) -> None:
+    assert parse_command(record) == command
+    assert parse_command(command_record(command)) == command
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"attributes": 5}, RefusalCode.BAD_REQUIREMENT),
+        ({"requirements": "any"}, RefusalCode.BAD_REQUIREMENT),
+        ({"requirements": [{"energy": 1.5}]}, RefusalCode.BAD_REQUIREMENT),
+        ({"requirements": [{"trading_partners": "b"}]}, RefusalCode.BAD_REQUIREMENT),
+        ({"requirements": [{}, {"price": math.inf}]}, RefusalCode.BAD_REQUIREMENT),
+    ],
+)
+def test_requirements_that_cannot_be_are_refused_with_their_code(
+    change: dict[str, Any], code: RefusalCode
+) -> None:
+    assert refusal({**BID, **change}) == code
+
+
+def test_a_fee_that_is_no_number_is_refused() -> None:
+    line = {"command": "set_grid_fee", "time": T, "area": "x"}
+    assert refusal({**line, "fee": math.nan}) == RefusalCode.BAD_PRICE
+    assert refusal({**line, "fee_percent": math.inf}) == RefusalCode.BAD_PRICE
+
+
+def test_a_contract_without_fees_does_not_speak_of_them() -> None:
+    contract = Contract("c1", T, T + 900, "s", "b", "solar", 5, 100_000, 100_000, "bid", "ask", T)
+    assert not {"fee_ask", "fee_bid"} & set(contract_record(contract))
+    charged = msgspec.structs.replace(contract, fee_ask=1, fee_bid=2_000)
+    record = contract_record(charged)
+    assert (record["fee_ask"], record["fee_bid"]) == (0.000001, 0.002)
+    for one in (contract, charged):
+        assert contract_of(contract_message(one)) == one
+
+
+def test_an_order_is_sent_with_all_that_it_requires() -> None:
+    requirements = (Requirement(("b",), ("wind",), 5, 100_000), Requirement())
+    order = NewOrder("bid", 5, 100, T + 900, None, Attributes("green"), requirements)
+    sent = msgspec.json.decode(msgspec.json.encode(sided_order(order, 900)))
+    record = {**sent, "command": "submit_bid", "participant_id": "a", "uuid": "u", "time": T}
+    command = parse_command(record)
+    assert isinstance(command, SubmitOrder)
+    assert (command.attributes, command.requirements) == (order.attributes, requirements)
+    plain = msgspec.json.decode(msgspec.json.encode(sided_order(NewOrder("bid", 5, 100, T + 900), 900)))
+    assert set(plain) == {"side", "quantity", "price", "time_delivery"}
+
+
 def test_a_price_below_zero_stays_below_zero() -> None:
     command = parse_command({**BID, "price": -1e-9})
     assert isinstance(command, SubmitOrder)
@@ -217,6 +318,8 @@ NAMES = st.sampled_from(
         "replace_order",
         "report_meter",
         "read_registers",
+        "clear_open_slots",
+        "set_grid_fee",
         "open_market",
     ]
 )
@@ -229,6 +332,23 @@ LIKELY = {
     "price": st.floats(),
     "source": st.just("solar"),
     "time_delivery": st.just(SLOT),
+    "attributes": st.fixed_dictionaries({"energy_type": st.text(max_size=3) | JSON}),
+    "requirements": st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "trading_partners": st.lists(st.text(max_size=3) | JSON, max_size=2),
+                "energy_type": st.lists(st.text(max_size=3), max_size=2),
+                "energy": st.integers() | JSON,
+                "price": st.floats() | JSON,
+            },
+        ),
+        max_size=2,
+    ),
+    "slot_start": st.integers(),
+    "area": st.text(max_size=3),
+    "fee": st.floats(),
+    "fee_percent": st.floats(),
     "read_at": st.just(T),
     "registers": st.lists(
         st.fixed_dictionaries({"name": st.just("in") | JSON, "value": st.integers() | JSON}), max_size=2

@@ -218,10 +218,17 @@ def test_a_database_elsewhere_is_named(shell: Shell, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'all.db'}"
     out = ran(shell, study(tmp_path), tmp_path / "out", "--database", url)
     before = kpis(out)
+    for arguments in ([], ["--database", url]):
+        (out / "report.json").unlink()
+        assert shell("report", out, *arguments).status == 0
+        assert kpis(out) == before
+    (tmp_path / "all.db").rename(tmp_path / "moved.db")
+    assert "all.db, which is not there; name it with --database" in shell.refuses("report", out)
+    assert not (tmp_path / "all.db").exists()
+    # As of a database on a server: its URL may have a password.
+    (out / "run.json").write_text('{"run_ids": ["x"], "timezone": "UTC"}')
     message = shell.refuses("report", out)
     assert "has no market.db; name the run's database with --database" in message
-    assert shell("report", out, "--database", url).status == 0
-    assert kpis(out) == before
 
 
 # ---------------------------------------------------------------- what cannot be reported

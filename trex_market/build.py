@@ -16,14 +16,19 @@ from typing import Any
 
 from trex_market.config import Config, ParticipantConfig, load_config
 from trex_market.core.clearing import RULES, make_rule
+from trex_market.core.clearing.slot import no_pairs
 from trex_market.core.errors import ConfigError, InputError, MissingExtraError, TrexError, unknown_name
 from trex_market.core.messages import OpenMarket
+from trex_market.flexible import make_flexibility, point_address
+from trex_market.grid import LowVoltageGrid, PointGrid, packaged_buses
 from trex_market.participant import LearningStrategy, Participant, Strategy
 from trex_market.plugins import PARTICIPANTS, STORAGES, STRATEGIES, find, fitting_options
 from trex_market.profiles import Profile, ProfileSource, expanded, open_source
 from trex_market.profiles.prices import read_price_series
 from trex_market.profiles.profile import ScaledProfile
 from trex_market.profiles.repeated import repeated
+from trex_market.programmes import Programme
+from trex_market.responding import make_demand_response
 from trex_market.rounds import EpisodePlan
 from trex_market.simulation.curriculum import Curriculum
 from trex_market.storage.address import parse_address
@@ -166,9 +171,16 @@ class Study:
         self.base = config.source.parent
         self._problems: list[str] = []
         with self._check("market.type"):
-            make_rule(config.market.type)
+            rule = make_rule(config.market.type)
+            for name, area in config.areas.items():
+                if (area.fee or area.fee_percent) and (reason := no_pairs(rule)):
+                    raise ConfigError(f"area {name!r} cannot have a fee: {reason}")
         with self._check("market.grid.price_file"):
             self.terms: OpenMarket = self._open_command()
+        if config.flexibility is not None:
+            with self._check("flexibility"):
+                make_flexibility(config, 0)
+                self.grids  # noqa: B018 - to say now what is wrong with them
         for participant_id in config.participants:
             with self._check(f"participants.{participant_id}"):
                 make_participant(config, participant_id, BASELINE if remote else TRAINING)
@@ -204,7 +216,13 @@ class Study:
             for start in study.start_times():
                 series.check_covers(start, start + study.rounds * study.time_step_size)
         periods = None if series is None else series.periods
-        return market.open_command(study.time_step_size, study.timezone, series=periods)
+        return market.open_command(
+            study.time_step_size,
+            study.timezone,
+            series=periods,
+            areas=self.config.areas,
+            places=self.config.places,
+        )
 
     # ------------------------------------------------------------ episodes
 
@@ -255,6 +273,43 @@ class Study:
         if default:
             by_episode[0] = {**default, **by_episode.get(0, {})}
         return by_episode
+
+    def programmes(self, plan: EpisodePlan) -> list[Programme]:
+        """Make the programmes beside the market of an episode; the baseline has none."""
+        if plan.simulation == BASELINE:
+            return []
+        flexibility = [] if self.config.flexibility is None else [make_flexibility(self.config, plan.start)]
+        return [*flexibility, *self.live_programmes()]
+
+    def live_programmes(self) -> list[Programme]:
+        """Make the programmes beside the market that can be there on the wall clock, too."""
+        return [] if self.config.demand_response is None else [make_demand_response(self.config)]
+
+    @cached_property
+    def grids(self) -> dict[str, PointGrid]:
+        """The grids behind congestion points: address -> grid.
+
+        Raises:
+            MissingExtraError: if they cannot be looked at.
+            InputError: if there is no such grid, or bus.
+        """
+        section = self.config.flexibility
+        if section is None:
+            return {}
+        return {
+            point_address(section, name): PointGrid(
+                LowVoltageGrid(point.grid.network, point.grid.buses or self._buses(point.members)),
+                point.grid.max_loading,
+            )
+            for name, point in section.congestion_points.items()
+            if point.grid is not None
+        }
+
+    def _buses(self, members: Sequence[str] | None) -> dict[str, str]:
+        """Return the buses of packaged homes."""
+        names = self.config.participants if members is None else members
+        known = packaged_buses()
+        return {name: known[name] for name in names if name in known}
 
     # ------------------------------------------------------------ participants
 
@@ -339,9 +394,12 @@ class Study:
         Raises:
             ProfileError: if they cover less than a day.
         """
-        profiles = next(iter(self._profiles.values()), {})
-        profile = profiles.get(participant_id)
+        profile = self.profile(participant_id)
         return None if profile is None else repeated(profile, start, LIVE_SLOTS)
+
+    def profile(self, participant_id: str) -> Profile | ScaledProfile | None:
+        """Return a participant's load and generation in the first episode; None if the config has no profiles."""
+        return next(iter(self._profiles.values()), {}).get(participant_id)
 
 
 def _opened(location: str, base: Path) -> ProfileSource:
@@ -385,13 +443,29 @@ def make_participant(
         strategy = find(STRATEGIES, BASELINE, base)() if simulation == BASELINE else _strategy(section, base)
         if weights is not None and section.trader.learning and isinstance(strategy, LearningStrategy):
             strategy = Learner(strategy, participant_id, weights)
-    battery = None
-    if section.storage is not None:
-        options = section.storage.model_dump(exclude={"type"})
-        battery = _made(find(STORAGES, section.storage.type, base), options)
+    battery = make_storage(section, base)
     seed = config.study.seed if seed is None else seed
-    participant: Participant = make(participant_id, strategy, seed=seed, battery=battery)
+    # Only those who have one need to know of loads that can wait.
+    load = section.load
+    waiting = {"shiftable": (load.shiftable, load.shift_s)} if load.shiftable else {}
+    participant: Participant = make(participant_id, strategy, seed=seed, battery=battery, **waiting)
     return participant
+
+
+def make_storage(section: ParticipantConfig, base: Path) -> Any:
+    """Make a participant's battery; None if it has none.
+
+    Args:
+        section: of the participant.
+        base: where a module may lie, besides the current folder.
+
+    Raises:
+        ConfigError: if it names what there is not.
+    """
+    if section.storage is None:
+        return None
+    options = section.storage.model_dump(exclude={"type"})
+    return _made(find(STORAGES, section.storage.type, base), options)
 
 
 def _strategy(section: ParticipantConfig, base: Path) -> Strategy:

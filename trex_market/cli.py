@@ -32,6 +32,11 @@ database_app = typer.Typer(no_args_is_help=True, help="Look at a database's sche
 app.add_typer(database_app, name="database")
 profiles_app = typer.Typer(no_args_is_help=True, help="Look at load and generation data, and import them.")
 app.add_typer(profiles_app, name="profiles")
+uftp_app = typer.Typer(
+    no_args_is_help=True,
+    help="Trade flexibility over UFTP: DSO, aggregators and CRO of a config as processes of their own.",
+)
+app.add_typer(uftp_app, name="uftp")
 
 Result = TypeVar("Result")
 
@@ -74,6 +79,7 @@ class Filling(StrEnum):
     ZERO = "zero"
     PREVIOUS = "previous"
     DAY_BEFORE = "day_before"
+    WEEK_BEFORE = "week_before"
 
 
 class LogLevel(StrEnum):
@@ -94,7 +100,11 @@ class LogFormat(StrEnum):
 
 DatabaseOption = Annotated[
     str | None,
-    typer.Option("--database", metavar="URL", help="sqlite:///PATH or postgresql://... instead of a file."),
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="sqlite:///PATH, postgresql://... or parquet:///FOLDER instead of a file.",
+    ),
 ]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Where the run goes; runs/NAME-TIME by default.")
@@ -366,11 +376,14 @@ def token(
     meter: Annotated[
         bool, typer.Option("--meter", help="For its meter, which may report readings and nothing else.")
     ] = False,
+    gateway: Annotated[
+        bool, typer.Option("--gateway", help="Rather the password of a user of the gateway for gsy-e-sdk.")
+    ] = False,
 ) -> None:
     """Make a token: what its owner keeps, and the hash for the config."""
     from trex_market.serving import new_token
 
-    made = new_token(participant, meter=meter)
+    made = new_token(participant, meter=meter, gateway=gateway)
     typer.echo(f"token (for {made.owner}; it is shown only now): {made.token}")
     typer.echo(f"{made.key}: {made.hash}")
     typer.echo(f"(or the token itself in the server's environment, in {made.variable})")
@@ -531,7 +544,7 @@ def profiles_import(
 
 @database_app.command("info")
 def database_info(
-    url: Annotated[str, typer.Argument(help="sqlite:///PATH or postgresql://...")],
+    url: Annotated[str, typer.Argument(help="sqlite:///PATH, postgresql://... or parquet:///FOLDER")],
 ) -> None:
     """Tell a database's schema version; nothing is changed."""
     from trex_market.storage.address import parse_address
@@ -543,7 +556,7 @@ def database_info(
 
 @database_app.command("upgrade")
 def database_upgrade(
-    url: Annotated[str, typer.Argument(help="sqlite:///PATH or postgresql://...")],
+    url: Annotated[str, typer.Argument(help="sqlite:///PATH, postgresql://... or parquet:///FOLDER")],
 ) -> None:
     """Bring a database to the newest schema version; older releases cannot use it any more then."""
     from trex_market.storage.database import Database
@@ -554,6 +567,133 @@ def database_upgrade(
 
     name = _await(upgrade())
     typer.echo(f"{name} {_await(Database.examine(url))}")
+
+
+ConfigArgument = Annotated[Path, typer.Argument(help="YAML, or JSON with comments; with `flexibility`.")]
+KeysOption = Annotated[
+    Path,
+    typer.Option("--keys", metavar="DIR", help="Folder of keys, as `trex-market uftp keys` makes it."),
+]
+ListenOption = Annotated[
+    str | None,
+    typer.Option("--listen", metavar="HOST:PORT", help="Instead of the URL's, behind a proxy."),
+]
+StartOption = Annotated[
+    float, typer.Option("--start", metavar="SECONDS", help="How long others are waited for at first.")
+]
+TurnOption = Annotated[
+    float, typer.Option("--turn", metavar="SECONDS", help="How long others are waited for in each slot.")
+]
+
+
+@uftp_app.command("keys")
+def uftp_keys(
+    config: ConfigArgument,
+    keys: KeysOption = Path("keys"),
+    domain: Annotated[
+        list[str] | None,
+        typer.Option("--domain", metavar="NAME", help="Of this party alone; may be repeated."),
+    ] = None,
+) -> None:
+    """Make pairs of keys for the parties of a config that have none; private ones stay where they are."""
+    from trex_market.config import load_config
+    from trex_market.trading.parties import make_keys
+
+    for line in make_keys(load_config(config), keys, domain or []):
+        typer.echo(line)
+
+
+@uftp_app.command("dso")
+def uftp_dso(
+    config: ConfigArgument,
+    keys: KeysOption = Path("keys"),
+    listen: ListenOption = None,
+    out: OutOption = None,
+    days: DaysOption = None,
+    start: StartOption = 60.0,
+    turn: TurnOption = 10.0,
+    log_level: Annotated[LogLevel, typer.Option("--log-level")] = LogLevel.WARNING,
+) -> None:
+    """Be the DSO of a config: lead the time, buy flexibility, settle, and tell what came of it."""
+    from trex_market import logs
+    from trex_market.build import load_study
+    from trex_market.run import new_directory
+    from trex_market.trading.operating import OperatorProcess
+    from trex_market.trading.outcome import write_outcome
+    from trex_market.trading.parties import Pace
+
+    logs.configure(log_level, "text")
+    study = load_study(config, {"study.days": days})
+
+    async def trade() -> None:
+        process = OperatorProcess(study, keys, typer.echo, listen, Pace(start, turn))
+        _stop_with(process.stop)
+        outcome = await process.run()
+        directory = new_directory(f"{study.config.study.name}-uftp", out)
+        write_outcome(outcome, process.metered, directory)
+        for line in outcome.lines():
+            typer.echo(line)
+        typer.echo(f"results   {directory}")
+
+    _run_async(trade())
+
+
+@uftp_app.command("agr")
+def uftp_agr(
+    config: ConfigArgument,
+    domain: Annotated[str, typer.Option("--domain", metavar="NAME", help="Which aggregator.")],
+    keys: KeysOption = Path("keys"),
+    listen: ListenOption = None,
+    days: DaysOption = None,
+    start: StartOption = 60.0,
+    turn: TurnOption = 10.0,
+    log_level: Annotated[LogLevel, typer.Option("--log-level")] = LogLevel.WARNING,
+) -> None:
+    """Be an aggregator of a config: play its homes, and sell what their batteries can do."""
+    from trex_market import logs
+    from trex_market.build import load_study
+    from trex_market.trading.aggregating import AggregatorProcess
+    from trex_market.trading.parties import Pace
+
+    logs.configure(log_level, "text")
+    study = load_study(config, {"study.days": days})
+
+    async def trade() -> None:
+        process = AggregatorProcess(study, domain, keys, typer.echo, listen, Pace(start, turn))
+        _stop_with(process.stop)
+        await process.run()
+
+    _run_async(trade())
+
+
+@uftp_app.command("cro")
+def uftp_cro(
+    config: ConfigArgument,
+    keys: KeysOption = Path("keys"),
+    listen: ListenOption = None,
+    log_level: Annotated[LogLevel, typer.Option("--log-level")] = LogLevel.WARNING,
+) -> None:
+    """Be the CRO of a config: keep the register of congestion points and connections, until stopped."""
+    from trex_market import logs
+    from trex_market.build import load_study
+    from trex_market.trading.registering import RegisterProcess
+
+    logs.configure(log_level, "text")
+    study = load_study(config)
+
+    async def serve_register() -> None:
+        process = RegisterProcess(study, keys, typer.echo, listen)
+        _stop_with(process.stop)
+        await process.run()
+
+    _run_async(serve_register())
+
+
+def _stop_with(stop: Callable[[], object]) -> None:
+    """Let a first SIGTERM or Ctrl-C ask for the end, and a second one bring it at once."""
+    from trex_market.stopping import StopSignals
+
+    StopSignals(stop).__enter__()
 
 
 @app.command()
@@ -580,7 +720,7 @@ def validate(
 @app.command()
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Directory, as `run` printed it, or a database file.")
+        list[Path], typer.Argument(metavar="RUN", help="Directory, as `run` printed it, or a database.")
     ],
     database: DatabaseOption = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report goes.")] = None,

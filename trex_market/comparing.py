@@ -12,7 +12,7 @@ import msgspec
 
 from trex_market.analysis.comparison import output
 from trex_market.analysis.comparison.comparison import Comparing, Comparison
-from trex_market.analysis.comparison.contestants import check_names, make_contestants
+from trex_market.analysis.comparison.contestants import check_market, check_names, make_contestants
 from trex_market.build import TRAINING, load_study
 from trex_market.core.errors import InputError
 from trex_market.reporting import Chosen, FoundRun, find_run
@@ -109,6 +109,7 @@ async def _recorded(config: Path, request: Request, display: Display) -> Path:
         "study.simulations": [request.simulation or TRAINING],
     }
     study = load_study(config, overrides)
+    check_market(study.terms)
     directory = new_directory(study.config.study.name, request.out)
     url = study.config.study.output_db_location if request.database is None else request.database
     await StudyRun(study, directory, url, display, REACH["local"]).run()

@@ -16,7 +16,7 @@ from trex_market.core.market import Market
 from trex_market.core.messages import Command, Event, OpenMarket, ProgrammeCommand, Refused, SubmitOrder
 from trex_market.journal import BEGINNING, Position, read_commands
 from trex_market.participant import NewOrder
-from trex_market.programmes import Programme
+from trex_market.programmes import Opened, Programme
 
 
 class CommandLog(Protocol):
@@ -94,6 +94,13 @@ class Engine:
             outbox.events += events
         return events
 
+    def open_programmes(self) -> None:
+        """Tell programmes the terms that they shall have, if they have others."""
+        for programme in self.programmes:
+            if isinstance(programme, Opened):
+                for command in programme.opening():
+                    self.submit(command)
+
     def _handle_beside(self, command: ProgrammeCommand) -> list[Event]:
         programme = self._handlers.get(type(command))
         if programme is None:
@@ -141,6 +148,8 @@ def order_command(
         order.slot_start,
         order.slot_start + terms.step,
         time,
+        order.attributes,
+        order.requirements,
     )
 
 

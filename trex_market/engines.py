@@ -61,7 +61,7 @@ def _turns(study: Study, simulation: str) -> int:
 
 
 def _plain(study: Study, participants: Sequence[Participant]) -> Driver:
-    return LocalDriver(study.terms, participants, study.config.market.default_bid_source)
+    return LocalDriver(study.terms, participants, study.config.market.default_bid_source, study.grids)
 
 
 def _vector(study: Study, participants: Sequence[Participant]) -> VectorDriver:
@@ -69,6 +69,13 @@ def _vector(study: Study, participants: Sequence[Participant]) -> VectorDriver:
     from trex_market.kernels import compiled  # noqa: F401, PLC0415
     from trex_market.simulation.vector import VectorDriver  # noqa: PLC0415
 
+    if study.terms.areas or study.terms.clearing != "gate":
+        what = "areas" if study.terms.areas else "clearing before the gate (market.clearing: tick)"
+        raise InputError(f"the vector engine does not know {what}; use --engine plain")
+    if study.config.flexibility is not None:
+        raise InputError("the vector engine does not know flexibility; use --engine plain")
+    if study.config.demand_response is not None:
+        raise InputError("the vector engine does not know demand response; use --engine plain")
     return VectorDriver(study.terms, participants, study.config.market.default_bid_source)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from secrets import token_hex
 
@@ -20,7 +20,8 @@ import msgspec
 
 from trex_market import __version__
 from trex_market.build import TRAINING, Study
-from trex_market.core.errors import SimulationStoppedError
+from trex_market.core.errors import InputError, SimulationStoppedError
+from trex_market.gatewaying import GatewayService, make_gateway
 from trex_market.journal import Journal
 from trex_market.metering import metering
 from trex_market.played import Played
@@ -28,9 +29,12 @@ from trex_market.recovery import LiveState
 from trex_market.run import DATABASE_FILE, RUN_FILE, RunFile
 from trex_market.server.app import MarketServer, ServerSettings
 from trex_market.server.clock import Clock, WallClock
+from trex_market.server.demand_response import Responding
+from trex_market.server.dr_rest import serve_demand_response
 from trex_market.server.keys import terminal_keys
 from trex_market.server.pace import WallPace
 from trex_market.server.realtime import REALTIME, RealtimeConductor
+from trex_market.storage.address import parse_address
 from trex_market.storage.live_writer import LiveWriter
 from trex_market.storage.rows import RunRecord
 
@@ -48,6 +52,9 @@ class LiveMarket:
         say: tells a person something.
         clock: tells the time.
         played: ids of participants that the config's own strategies play, here.
+
+    Raises:
+        InputError: if the database's URL is none, or of Parquet files.
     """
 
     def __init__(
@@ -65,6 +72,11 @@ class LiveMarket:
         self._settings = self._played.admitted(settings)
         self._directory = directory
         self._url = database_url or f"sqlite+aiosqlite:///{directory / DATABASE_FILE}"
+        if parse_address(self._url).folder is not None:
+            raise InputError(
+                "a market on the wall clock needs a database that takes rows as they come, sqlite:///PATH or "
+                f"postgresql://..., and not Parquet files, found {self._url}"
+            )
         self._say = say
         self._clock = clock or WallClock()
         self._conductor: RealtimeConductor | None = None
@@ -86,7 +98,9 @@ class LiveMarket:
         """
         names = list(self._study.config.participants)
         snapshot_lines = self._study.config.server.snapshot_lines
-        state = LiveState(self._directory, self._study.terms, snapshot_lines)
+        state = LiveState(
+            self._directory, self._study.terms, snapshot_lines, self._study.live_programmes()
+        )
         journal = state.journal
         if journal.cut:
             self._say(f"{journal.path}: {journal.cut} bytes of a torn last line were cut off")
@@ -99,12 +113,21 @@ class LiveMarket:
                 server = MarketServer(
                     self._study.terms, names, self._settings, WallPace(self._clock, journal)
                 )
+                gateway = make_gateway(
+                    self._study,
+                    server,
+                    is_open=self._settings.is_open,
+                    played=self._played.participant_ids,
+                    clock=self._clock,
+                    directory=self._directory,
+                )
                 state.watch = server.watch
                 await state.recover(writer, names, int(self._clock.now()))
                 server.desk.open(state.engine)
                 server.operations.attend_journal(journal)
                 server.operations.attend_rows(writer)
-                await self._serve(server, state, writer)
+                responding = serve_demand_response(server, self._clock)
+                await self._serve(server, state, writer, gateway, responding)
             finally:
                 await writer.close()
         finally:
@@ -136,7 +159,14 @@ class LiveMarket:
         path.write_bytes(msgspec.json.encode(RunFile((run_id,), self._study.config.study.timezone)))
         return run_id
 
-    async def _serve(self, server: MarketServer, state: LiveState, writer: LiveWriter) -> None:
+    async def _serve(
+        self,
+        server: MarketServer,
+        state: LiveState,
+        writer: LiveWriter,
+        gateway: GatewayService | None,
+        responding: Responding | None,
+    ) -> None:
         outbox = state.engine.listen()
 
         async def record() -> None:
@@ -159,7 +189,9 @@ class LiveMarket:
                     f"market {self._study.terms.market_id} at {server.url}, a round each {self._study.terms.step} s"
                 )
                 try:
-                    async with self._playing(server.own_url):
+                    taking_part = nullcontext() if gateway is None else gateway.playing()
+                    attending = nullcontext() if responding is None else responding.attended()
+                    async with self._playing(server.own_url), taking_part, attending:
                         with terminal_keys(controls, self._say):
                             await conductor.run()
                 finally:

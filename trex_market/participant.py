@@ -19,11 +19,13 @@ import msgspec
 from trex_market.core.errors import StrategyError, TrexError
 from trex_market.core.lots import uniform
 from trex_market.core.messages import (
+    Attributes,
     Contract,
     Event,
     MeterReading,
     OpenMarket,
     Order,
+    Requirement,
     RoundStarted,
     Side,
     Transaction,
@@ -100,11 +102,13 @@ class Announcement(msgspec.Struct, frozen=True):
         round: time, slots and grid prices.
         contracts: its own, of the slot that was just cleared.
         transactions: its own, of the slot that was just delivered.
+        flexibility: slot start -> Wh by which it shall change what it takes, above 0 for more; sold by its aggregator.
     """
 
     round: RoundStarted
     contracts: Sequence[Contract] = ()
     transactions: Sequence[Transaction] = ()
+    flexibility: Mapping[int, int] = {}
 
 
 class NewOrder(msgspec.Struct, frozen=True, gc=False):
@@ -115,6 +119,8 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False):
     price: int
     slot_start: int
     source: str | None = None
+    attributes: Attributes | None = None
+    requirements: tuple[Requirement, ...] = ()
 
 
 def bid(quantity: int, price: int, slot_start: int, source: str | None = None) -> NewOrder:
@@ -215,6 +221,10 @@ class View(Protocol):
     def transactions(self) -> Sequence[Transaction]:
         """Own transactions of the slot that was just delivered."""
 
+    @property
+    def flexibility(self) -> Mapping[int, int]:
+        """Slot start -> Wh by which it shall change what it takes: flexibility that was sold, and is paid for if done."""
+
     def load(self, slot_start: int) -> int:
         """Return the load expected in a slot, in Wh."""
 
@@ -312,6 +322,30 @@ class Steerable(Protocol):
 
         Raises:
             StrategyError: if that is no decision.
+        """
+
+
+@runtime_checkable
+class Flexible(Protocol):
+    """A participant for whom an aggregator can speak, see `trex_market.programmes.flexibility`."""
+
+    def flexible_power(self) -> int:
+        """Return by how much it could change what it takes, in W; 0 if it does not want to."""
+
+    def expected(self, start: int, slots: int, step: int) -> Sequence[int]:
+        """Return what it is going to take from the grid without any flexibility: Wh for each slot, below 0 it gives.
+
+        Args:
+            start: the first slot.
+            slots: how many.
+            step: length of a slot, in seconds.
+        """
+
+    def bearable(self, wanted: Mapping[int, int]) -> Mapping[int, int]:
+        """Return what it could do of what is wanted, all of it together.
+
+        Args:
+            wanted: slot start -> Wh by which it should change what it takes, at most.
         """
 
 

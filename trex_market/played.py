@@ -27,6 +27,11 @@ class Played:
     def __contains__(self, participant_id: str) -> bool:
         return participant_id in self._tokens
 
+    @property
+    def participant_ids(self) -> frozenset[str]:
+        """Whose they are."""
+        return frozenset(self._tokens)
+
     def admitted(self, settings: ServerSettings) -> ServerSettings:
         """Return settings of a server that lets them in."""
         hashes = {name: token_hash(token) for name, token in self._tokens.items()}

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from trex_market.core.areas import configured_area
 from trex_market.core.errors import ConfigError, StorageError
 from trex_market.core.market import Market, Phase
 from trex_market.core.messages import Event, Join, OpenMarket
@@ -143,14 +144,16 @@ class LiveState:
         outbox = engine.listen()
         if engine.market.phase is Phase.CLOSED:
             engine.submit(self._terms)
-        elif engine.market.terms != self._terms:
+        elif msgspec.structs.replace(engine.market.terms, places=self._terms.places) != self._terms:
             raise ConfigError(
                 f"{self.journal.path}: this market was opened with other terms; name another directory with "
                 "--out, or go back to the config that it was opened with"
             )
         for name in members:
-            if name not in engine.market.members:
-                engine.submit(Join(name, now))
+            area = configured_area(self._terms, name)
+            if name not in engine.market.members or engine.market.area_of(name) != area:
+                engine.submit(Join(name, now, area))
+        engine.open_programmes()
         engine.dismiss(outbox)
         writer.hear(outbox.take())
 

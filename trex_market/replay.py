@@ -23,6 +23,7 @@ from trex_market.core.messages import (
     Written,
 )
 from trex_market.engine import Engine, Outbox, replay
+from trex_market.programmes.demand_response import DemandResponse, Terms
 from trex_market.protocol import contract_record, transaction_record
 from trex_market.run import DATABASE_FILE, new_directory
 from trex_market.storage.database import Database
@@ -97,7 +98,8 @@ async def replay_file(path: Path, database_url: str | None, out: Path | None) ->
         ScenarioError: if a line cannot be handled; the run is marked failed.
         StorageError: if the database cannot be used.
     """
-    engine = Engine()
+    # Its terms are in the journal, if it has any.
+    engine = Engine(programmes=(DemandResponse(Terms("UTC", 900)),))
     collector = _Collector(engine.listen())
     lines = replay(path, engine)
     next(lines)  # a file whose first line is wrong leaves nothing behind

@@ -19,7 +19,7 @@ from trex_market.core.errors import InputError
 from trex_market.run import DATABASE_FILE, RUN_FILE, RunFile
 from trex_market.server.realtime import REALTIME
 from trex_market.storage import reader
-from trex_market.storage.address import FILE_ENDINGS
+from trex_market.storage.address import FILE_ENDINGS, MARK_FILE, parse_address
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord
 
@@ -61,7 +61,7 @@ async def report_runs(
     """Write the report of runs, side by side if there are several.
 
     Args:
-        runs: their directories, or database files.
+        runs: their directories, or databases' files or folders of Parquet files.
         database_url: where they were recorded, if not in their directories.
         out: where the report goes; the directory of the run, of several `reports/` beside the first.
         chosen: which episode, and what of it.
@@ -127,7 +127,7 @@ async def find_run(
 
     Args:
         stack: keeps its database open.
-        path: its directory, or a database file.
+        path: its directory, or a database's file or folder of Parquet files.
         database_url: where it was recorded, if not there.
         chosen: which episode.
 
@@ -154,6 +154,8 @@ def _look_at(path: Path, database_url: str | None) -> tuple[RunFile | None, str]
     """Return what a path says of its runs, and the URL of their database."""
     if path.suffix in FILE_ENDINGS and path.is_file():
         return None, f"sqlite:///{path}"
+    if (path / MARK_FILE).is_file() and not (path / RUN_FILE).exists():
+        return None, f"parquet:///{path}"
     file, database = path / RUN_FILE, path / DATABASE_FILE
     run_file = None
     try:
@@ -166,7 +168,14 @@ def _look_at(path: Path, database_url: str | None) -> tuple[RunFile | None, str]
     except msgspec.DecodeError as error:
         raise InputError(f"{file}: {error}") from error
     if database_url is None and not database.is_file():
-        raise InputError(f"{path}: has no {DATABASE_FILE}; name the run's database with --database")
+        database_url = None if run_file is None else run_file.database
+        if database_url is None:
+            raise InputError(f"{path}: has no {DATABASE_FILE}; name the run's database with --database")
+        place = parse_address(database_url)
+        if not Path(place.name).exists():
+            raise InputError(
+                f"{path}: was recorded to {place.name}, which is not there; name it with --database"
+            )
     return run_file, database_url or f"sqlite:///{database}"
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from trex_market.core.market import Market
 from trex_market.core.messages import (
     Contract,
-    Contracted,
     Event,
     RoundStarted,
     Transaction,
@@ -41,14 +41,16 @@ class EpisodePlan(msgspec.Struct, frozen=True):
     profiles: Mapping[str, Series] = {}
 
 
-def announced(events: Sequence[Event]) -> tuple[RoundStarted, dict[str, list[Contract]]]:
-    """Return what a round's start announced, and the contracts that were cleared, by party."""
-    contracts: dict[str, list[Contract]] = {}
+def announced(events: Sequence[Event], market: Market) -> tuple[RoundStarted, dict[str, list[Contract]]]:
+    """Return what a round's start announced, and the contracts of the slot whose gate it closed, by party.
+
+    Args:
+        events: that came of the round's start.
+        market: whose round it is.
+    """
     for event in events:
-        if isinstance(event, Contracted):
-            contracts = _by_party(event.contracts)
-        elif isinstance(event, RoundStarted):
-            return event, contracts
+        if isinstance(event, RoundStarted):
+            return event, _by_party(market.contracts_for(event.last_settle))
     raise ValueError("no round was started")
 
 

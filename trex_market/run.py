@@ -28,6 +28,7 @@ from trex_market.core.errors import InputError, SimulationStoppedError
 from trex_market.recording import Recording
 from trex_market.rounds import EpisodePlan
 from trex_market.simulation.run import Driver, EpisodeDriver, Recorder, play_episode
+from trex_market.storage.address import parse_address
 from trex_market.storage.database import Database
 from trex_market.storage.rows import RunRecord, RunStatus
 from trex_market.totals import Totals
@@ -56,16 +57,18 @@ class Display(Protocol):
         """Say that something is wrong outside of the market, and that it goes on."""
 
 
-class RunFile(msgspec.Struct, frozen=True):
+class RunFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a run directory says of itself.
 
     Args:
         run_ids: in the database, in order.
         timezone: of the study.
+        database: URL of its database, if that is in files elsewhere.
     """
 
     run_ids: tuple[str, ...]
     timezone: str
+    database: str | None = None
 
 
 class _Played(NamedTuple):
@@ -202,8 +205,7 @@ class StudyRun:
             seconds = time.perf_counter() - began
             shown, baseline = self._shown()
             summary = summarise(shown.totals, baseline and baseline.totals)
-            run_file = RunFile(tuple(self._run_ids), self._study.config.study.timezone)
-            (self._directory / RUN_FILE).write_bytes(msgspec.json.encode(run_file))
+            self._write_run_file()
             (self._directory / SUMMARY_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
             report = await self._report(database, shown.run_id, baseline and baseline.run_id)
             return Outcome(
@@ -215,6 +217,12 @@ class StudyRun:
                 self._rounds,
                 seconds,
             )
+
+    def _write_run_file(self) -> None:
+        address = parse_address(self._url)
+        elsewhere = None if address.file == self._directory / DATABASE_FILE else address.here
+        run_file = RunFile(tuple(self._run_ids), self._study.config.study.timezone, elsewhere)
+        (self._directory / RUN_FILE).write_bytes(msgspec.json.encode(run_file))
 
     def _shown(self) -> tuple[_Played, _Played | None]:
         """Return the last episode with trade, if there was one, and the baseline of its time range."""
@@ -264,7 +272,14 @@ class StudyRun:
             if isinstance(driver, EpisodeDriver):
                 await driver.play_episode(plan, totals, recording.in_chunks(), progress)
             else:
-                await play_episode(plan, driver, listeners=[totals], recorder=recorder, progress=progress)
+                await play_episode(
+                    plan,
+                    driver,
+                    listeners=[totals],
+                    recorder=recorder,
+                    progress=progress,
+                    programmes=self._study.programmes(plan),
+                )
 
     def _recording(self, database: Database, run_id: str) -> Recording:
         config = self._study.config

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_urlsafe
@@ -16,15 +16,17 @@ import msgspec
 from trex_market.build import BASELINE, TRAINING, Study, make_participant
 from trex_market.config import Config
 from trex_market.core.errors import ConfigError, InputError, MissingExtraError, SimulationStoppedError
+from trex_market.gateway.events import TICKS
+from trex_market.gatewaying import PASSWORD_VARIABLE, make_gateway
 from trex_market.played import Played
 from trex_market.server.app import LOOPBACK, ServerSettings, SimulationServer
 from trex_market.server.conductor import Patience
 from trex_market.server.desk import Limits
 from trex_market.server.doorkeeper import OBSERVER, OPERATOR, token_hash
 from trex_market.server.keys import terminal_keys
-from trex_market.server.throttle import Rate
 from trex_market.server.tls import server_context
 from trex_market.simulation.run import Driver
+from trex_market.throttle import Rate
 from trex_market.transport import REACH, playing
 
 logger = logging.getLogger(__name__)
@@ -64,13 +66,19 @@ def server_settings(config: Config, certificate: tuple[str, str | None] | None) 
         meter_token_hashes=meter_hashes,
         is_open=is_open,
         allowed_origins=server.allowed_origins,
-        patience=Patience(server.turn_timeout_s, None, server.silence),
+        patience=Patience(server.turn_timeout_s + _slot_s(config), None, server.silence),
         limits=_limits(config),
         default_source=config.market.default_bid_source,
         announce=_announces(config),
         certificate=certificate[0] if certificate else None,
         key=certificate[1] if certificate else None,
     )
+
+
+def _slot_s(config: Config) -> float:
+    """Return how long a slot lasts in a simulation because of agents that count on ticks, in seconds."""
+    gsy = config.gateway.gsy
+    return 0.0 if gsy is None else TICKS * gsy.tick_s
 
 
 def _announces(config: Config) -> bool:
@@ -143,17 +151,23 @@ class Token(msgspec.Struct, frozen=True):
     variable: str
 
 
-def new_token(name: str, *, meter: bool = False) -> Token:
+def new_token(name: str, *, meter: bool = False, gateway: bool = False) -> Token:
     """Make a token.
 
     Args:
-        name: a participant's id, "operator" or "observer".
+        name: a participant's id, "operator" or "observer"; or a user of the gateway.
         meter: whether it is for the participant's meter.
+        gateway: whether it is the password of a user of the gateway.
 
     Raises:
-        InputError: if operator or observer shall have a meter.
+        InputError: if operator or observer shall have a meter, or a user of the gateway one.
     """
     token = token_urlsafe(24)
+    if gateway:
+        if meter:
+            raise InputError("--meter is for a participant, --gateway for a user of the gateway")
+        key = f"gateway.gsy.users.{name}.password_sha256"
+        return Token(f"the user {name}", token, token_hash(token), key, PASSWORD_VARIABLE + name)
     if name in (OPERATOR, OBSERVER):
         if meter:
             raise InputError(f"the {name} has no meter; --meter goes with a participant's id")
@@ -193,13 +207,22 @@ class Serving:
 
     @asynccontextmanager
     async def _serve(self, study: Study, simulation: str) -> AsyncIterator[Driver]:
-        async with SimulationServer(study.terms, study.config.participants, self._settings) as market:
+        server = SimulationServer(study.terms, study.config.participants, self._settings)
+        gateway = make_gateway(
+            study, server, is_open=self._settings.is_open, played=self._played.participant_ids
+        )
+        async with server as market:
+            if study.config.flexibility is not None:
+                self._say("flexibility is not traded here: the participants are of other processes")
             awaited = [name for name in study.config.participants if name not in self._played]
             self._say(
                 f"market {study.terms.market_id} at {market.url}; waiting for: {', '.join(awaited) or 'nobody'}"
             )
+            if gateway is not None:
+                self._say(gateway.invitation)
             players = self._played.clients(study, market.own_url, simulation)
-            async with playing(players, market.conductor):
+            taking_part = nullcontext() if gateway is None else gateway.playing()
+            async with playing(players, market.conductor), taking_part:
                 with terminal_keys(market.controls, self._say):
                     try:
                         yield market.conductor

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from trex_market.build import Study
-from trex_market.core.errors import ParticipantError
+from trex_market.build import BASELINE, Study
+from trex_market.core.errors import InputError, ParticipantError
 from trex_market.plugins import CLIENTS, find
 from trex_market.server.app import ServerSettings, SimulationServer
 from trex_market.server.conductor import Conductor, Patience, Silence
@@ -28,13 +28,18 @@ Players = Callable[[Study, str, str], Iterable[Coroutine[Any, Any, None]]]
 @asynccontextmanager
 async def _local(study: Study, simulation: str) -> AsyncIterator[Driver]:
     participants = study.participants(simulation).values()
-    yield LocalDriver(study.terms, participants, study.config.market.default_bid_source)
+    yield LocalDriver(study.terms, participants, study.config.market.default_bid_source, study.grids)
 
 
 @asynccontextmanager
 async def _over_sockets(
     study: Study, simulation: str, play: Players, silence: Silence | None = None
 ) -> AsyncIterator[Driver]:
+    if study.config.flexibility is not None and simulation != BASELINE:
+        raise InputError(
+            "flexibility is traded by participants of this process alone; leave out --transport and --processes, "
+            "or the section 'flexibility'"
+        )
     server = study.config.server
     limit = JOIN_TIMEOUT_S + JOIN_TIMEOUT_EACH_S * len(study.config.participants)
     settings = ServerSettings(

@@ -101,6 +101,11 @@ class Battery:
         return BatteryTerms(self._capacity, self._efficiency, limit, loss, self._initial)
 
     @property
+    def power(self) -> int:
+        """Largest charge and discharge, in whole W, as seen from outside."""
+        return int(self._power)
+
+    @property
     def state_of_charge(self) -> int:
         """What is stored at the start of the current slot, in whole Wh."""
         return self._stored // _MICRO

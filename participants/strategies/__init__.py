@@ -5,6 +5,8 @@
     zero_intelligence  random prices within the grid's (ZI-C)
     linear_ramp        prices move from one end to the other until the gate closes
     battery_arbitrage  the battery buys cheap and sells dear
+    flexible           the battery does what was sold as flexibility; everything else at fixed prices
+    responsive         the battery is kept full, and serves the home when it is asked to take less
     q_learning         learns at which price to bid and to ask, for each hour of the day
 
 A strategy of your own is any class with ``decide(view) -> Decision``; a config

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.helpers import START, STEP
 from trex_market.analysis.building import FrameBuilder, Terms
+from trex_market.analysis.congestion import Feeders
 from trex_market.analysis.frames import RunFrames
 from trex_market.analysis.runs import Charges, Level
 from trex_market.analysis.slots import SlotRecords
@@ -256,6 +257,9 @@ class ListedRun:
         parties = frames_of(self._slots).parties
         return dict(zip(parties.participant_id, parties.bill, strict=True))
 
+    async def responses(self) -> None:
+        """Return nothing: there was no demand response."""
+
     async def orders(self) -> int:
         """Return how many orders there are."""
         return sum(len(slot.orders) for slot in self._slots)
@@ -263,6 +267,10 @@ class ListedRun:
     async def charges(self, most: int) -> tuple[Charges, int]:
         """Return the charge of some batteries, and how many there are."""
         return dict(list(self._charges.items())[:most]), len(self._charges)
+
+    async def feeders(self) -> Feeders:
+        """Flexibility was not traded."""
+        return {}
 
     async def days(self, baseline: Mapping[str, int] | None) -> RunFrames:
         """Nothing was recorded by day."""

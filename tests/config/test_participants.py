@@ -51,7 +51,7 @@ def test_a_storage_has_defaults() -> None:
         ("    load: {scale: -0.5}\n", "load.scale: must be at least 0, found -0.5"),
         (
             "    load: {skale: 1}\n",
-            "load.skale: unknown key 'skale'. Did you mean 'scale'? There are: scale.",
+            "load.skale: unknown key 'skale'. Did you mean 'scale'? There are: scale, shift_s, shiftable.",
         ),
         ("    generation: {scale: true}\n", "generation.scale: must be a number, found true"),
         (

@@ -167,7 +167,7 @@ def test_days_that_are_no_whole_number_of_steps_are_refused() -> None:
         ("start_datetime", 20201103, "must be a date and time"),
         ("start_datetime_sequence", "random", "must be 'sequential' or 'shuffled', found 'random'"),
         ("record", "all", "must be 'full', 'participant' or 'none', found 'all'"),
-        ("fill", "", "must be 'zero', 'previous' or 'day_before', found ''"),
+        ("fill", "", "must be 'zero', 'previous', 'day_before' or 'week_before', found ''"),
         ("simulations", [], "must name at least one simulation"),
         ("simulations", ["baseline", "baseline"], "must name at least one simulation, and each once"),
         ("simulations", "baseline", "must be a list"),

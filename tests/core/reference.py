@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 from zlib import crc32
 
-from trex_market.core.messages import Contract, MeterReading, Order
+from trex_market.core.messages import Contract, MeterReading, Order, Requirement
 
 Ledger = Counter[tuple[Any, ...]]
 
@@ -60,6 +61,87 @@ def pairs(
                     met.append((bid.order_id, ask.order_id))
                     break
     return met
+
+
+# ---------------------------------------------------------------- pairs on terms of their own
+
+
+def meetings(
+    bids: Sequence[Order],
+    asks: Sequence[Order],
+    fee: Callable[[Order, Order], tuple[int, int]],
+    k: Fraction | None,
+    *,
+    equal: bool,
+) -> list[tuple[str, str, int, int, int]]:
+    """Go through all ways in which two orders could meet, for each Wh anew.
+
+    Args:
+        bids: by priority.
+        asks: by priority.
+        fee: of a pair: micro-dollars per kWh, millionths of what the seller gets.
+        k: where the price lies; None if each has its own.
+        equal: whether only equal prices meet.
+
+    Returns:
+        bid id, ask id, what the seller gets, what the buyer pays, the fee in that; for each Wh.
+    """
+    anything = Requirement()
+    left = {one.order_id: one.quantity for one in (*bids, *asks)}
+    allowed = {
+        (one.order_id, number): left[one.order_id] if each.energy is None else each.energy
+        for one in (*bids, *asks)
+        for number, each in enumerate(one.requirements or (anything,))
+    }
+    made = []
+
+    def limits(one: Order) -> list[int]:
+        return [one.price if each.price is None else each.price for each in one.requirements or (anything,)]
+
+    def charged(pair: tuple[Order, Order], gets: int) -> int:
+        amount, share = fee(*pair)
+        return amount + round(Fraction(share * gets, 10**6))
+
+    def suits(each: Requirement, other: Order) -> bool:
+        named = {other.source} | ({other.attributes.energy_type} if other.attributes else set())
+        return (not each.trading_partners or other.participant_id in each.trading_partners) and (
+            not each.energy_type or bool(named & set(each.energy_type))
+        )
+
+    def price(pair: tuple[Order, Order], most: int, least: int) -> tuple[int, int, int] | None:
+        cost = least + charged(pair, least)
+        if cost > most or (equal and cost < most):
+            return None
+        if k is None:
+            return least, most, cost - least
+        highest = max(gets for gets in range(least, most + 1) if gets + charged(pair, gets) <= most)
+        gets = round(least * (1 - k) + highest * k)
+        return gets, gets + charged(pair, gets), charged(pair, gets)
+
+    def first_way(bid: Order) -> tuple[Any, ...] | None:
+        ways = [
+            (min(limits(ask)) + charged((bid, ask), min(limits(ask))), place, ours, theirs)
+            for place, ask in enumerate(asks)
+            for ours, mine in enumerate(bid.requirements or (anything,))
+            for theirs, other in enumerate(ask.requirements or (anything,))
+            if ask.participant_id != bid.participant_id and suits(mine, ask) and suits(other, bid)
+        ]
+        for _, place, ours, theirs in sorted(ways):
+            ask = asks[place]
+            paid = price((bid, ask), limits(bid)[ours], limits(ask)[theirs])
+            free = left[ask.order_id] and allowed[bid.order_id, ours] and allowed[ask.order_id, theirs]
+            if paid is not None and free:
+                return ask.order_id, ours, theirs, paid
+        return None
+
+    for bid in sorted(bids, key=lambda one: -max(limits(one))):
+        while left[bid.order_id] and (way := first_way(bid)):
+            ask_id, ours, theirs, paid = way
+            for order_id, number in ((bid.order_id, ours), (ask_id, theirs)):
+                left[order_id] -= 1
+                allowed[order_id, number] -= 1
+            made.append((bid.order_id, ask_id, *paid))
+    return made
 
 
 # ---------------------------------------------------------------- one price

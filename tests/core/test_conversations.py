@@ -6,17 +6,14 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.steps import counted_steps
 from tests.helpers import (
     START,
     STEP,
@@ -174,25 +171,6 @@ def test_the_hash_seed_changes_no_byte() -> None:
 
 
 # ---------------------------------------------------------------- steps
-
-
-@contextmanager
-def counted_steps() -> Iterator[list[int]]:
-    """Count the lines of the core that are run."""
-    count = [0]
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if "trex_market" not in frame.f_code.co_filename:
-            return None
-        count[0] += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield count
-    finally:
-        sys.settrace(before)
 
 
 def hard_book(n: int) -> tuple[list[Order], list[Order]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.lively import lively_areas
 from tests.helpers import STEP, lively_commands
 from trex_market.core.clearing import RULES
 from trex_market.core.market import Market
@@ -23,15 +25,25 @@ from trex_market.core.messages import (
 )
 from trex_market.core.state import MarketState
 
+WALL_CLOCK: dict[str, Any] = {
+    "rounds": 9,
+    "mode": "realtime",
+    "meter_grace_s": STEP,
+    "reconciliation_window_s": 3 * STEP,
+}
+
 
 def on_the_wall_clock(seed: int, rule: str) -> list[Command]:
     """Return a lively market whose readings come after their slots: most in time, some late, some never."""
+    return late_readings(seed, lively_commands(seed, rule, **WALL_CLOCK))
+
+
+def late_readings(seed: int, lively: list[Command]) -> list[Command]:
+    """Let the readings of a lively market come after their slots."""
     chance = random.Random(seed)
     commands: list[Command] = []
     waiting: list[tuple[int, ReportMeter]] = []
-    for command in lively_commands(
-        seed, rule, rounds=9, mode="realtime", meter_grace_s=STEP, reconciliation_window_s=3 * STEP
-    ):
+    for command in lively:
         if isinstance(command, ReportMeter):
             waiting.append((command.meter.slot_end + chance.choice((0, 0, STEP, 2 * STEP)), command))
             continue
@@ -42,6 +54,47 @@ def on_the_wall_clock(seed: int, rule: str) -> list[Command]:
             commands.append(AdvanceClock(command.time))
         commands.append(command)
     return commands
+
+
+@given(st.integers(0, 10**6), st.sampled_from(sorted(RULES)), st.floats(0, 1), st.booleans())
+@settings(max_examples=120)
+def test_so_does_one_with_areas_requirements_and_early_clearings(
+    seed: int, rule: str, part: float, realtime: bool
+) -> None:
+    free = rule in {"uniform", "mcafee", "trade_reduction"}
+    lively = lively_areas(seed, rule, areas=not free, **(WALL_CLOCK if realtime else {}))
+    commands = late_readings(seed, lively) if realtime else lively
+    cut = 1 + int(part * (len(commands) - 1))
+    market = Market()
+    handled(market, commands[:cut])
+    written = msgspec.json.encode(market.state())
+    restored = Market.restored(msgspec.json.decode(written, type=MarketState))
+    assert msgspec.json.encode(restored.state()) == written
+    assert restored.grid_fees() == market.grid_fees()
+    assert handled(restored, commands[cut:]) == handled(market, commands[cut:])
+    assert restored.state() == market.state()
+
+
+NEW_KEYS = {"areas", "attributes", "requirements", "clearing", "fee_payer", "places", "fee_ask", "fee_bid"}
+
+
+def without_new_keys(plain: Any) -> Any:
+    """Return a state as it was written before there were areas, requirements and early clearings."""
+    if isinstance(plain, dict):
+        return {key: without_new_keys(inner) for key, inner in plain.items() if key not in NEW_KEYS}
+    return [without_new_keys(inner) for inner in plain] if isinstance(plain, list) else plain
+
+
+def test_a_state_of_before_can_be_gone_on_with() -> None:
+    market = Market()
+    commands = on_the_wall_clock(11, "MicroTE")
+    handled(market, commands[: len(commands) // 2])
+    old = msgspec.json.encode(without_new_keys(msgspec.json.decode(msgspec.json.encode(market.state()))))
+    restored = Market.restored(msgspec.json.decode(old, type=MarketState))
+    assert restored.state() == market.state()
+    assert handled(restored, commands[len(commands) // 2 :]) == handled(
+        market, commands[len(commands) // 2 :]
+    )
 
 
 def handled(market: Market, commands: list[Command]) -> list[Event]:

@@ -187,7 +187,7 @@ def test_a_gap_is_refused_with_its_extent(tmp_path: Path) -> None:
     assert refusal(file, count=6).endswith(
         "p.csv, participant 'a': 2 slot(s) of 900 s are missing from 2016-01-18T00:30:00Z to "
         "2016-01-18T01:00:00Z (data end at 2016-01-18T00:30:00Z and go on at 2016-01-18T01:00:00Z); choose "
-        "another range, or set fill to 'zero', 'previous' or 'day_before'"
+        "another range, or set fill to 'zero', 'previous', 'day_before' or 'week_before'"
     )
     assert "1 slot(s) of 900 s are missing from 2016-01-18T00:45:00Z to" in refusal(file, first=3, count=2)
     assert read(file, first=4, count=2).load == [1, 1]
@@ -223,6 +223,16 @@ def test_a_filled_slot_may_fill_the_next_day_but_there_must_be_a_first(tmp_path:
     source = open_source(write_csv(tmp_path / "q.csv", *rows).name, base=tmp_path)
     start = T0 + 241 * STEP
     assert source.read("a", start=start, end=start + STEP, step=STEP, fill="day_before").load == [5]
+
+
+def test_a_week_stands_for_the_next_ones(tmp_path: Path) -> None:
+    week = 7 * 96
+    rows = [f"{T0 + number * STEP},a,{number}," for number in range(1, week + 1)]
+    # Data that go on later: a range must not begin before the data, nor end after them.
+    rows.append(f"{T0 + 4 * week * STEP},a,1,")
+    source = open_source(write_csv(tmp_path / "p.csv", *rows).name, base=tmp_path)
+    found = source.read("a", start=T0, end=T0 + 3 * week * STEP, step=STEP, fill="week_before").load
+    assert found == [*range(1, week + 1)] * 3
 
 
 def test_a_file_is_read_once(tmp_path: Path) -> None:

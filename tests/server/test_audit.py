@@ -21,7 +21,7 @@ from trex_market.server.app import ServerSettings, SimulationServer
 from trex_market.server.audit import LINES_EACH, LINES_IN_ALL, Audit, Visitor
 from trex_market.server.desk import Limits
 from trex_market.server.doorkeeper import OBSERVER, OPERATOR, Role, token_hash
-from trex_market.server.throttle import Rate
+from trex_market.throttle import Rate
 
 TOKENS = {"ann": "token-of-ann", OPERATOR: "token-of-boss", OBSERVER: "token-of-eye"}
 HASHES = {name: token_hash(token) for name, token in TOKENS.items()}

@@ -42,6 +42,11 @@ def order(**others: Any) -> dict[str, Any]:
     return bid() | others
 
 
+def requiring(**changes: Any) -> dict[str, Any]:
+    """Return an order with a requirement that cannot be."""
+    return order(requirements=[{}, changes])
+
+
 def slot(*moments: Any) -> dict[str, Any]:
     """Return an order for other moments than it should be for."""
     return bid() | {"time_delivery": list(moments)}
@@ -96,6 +101,18 @@ ORDERS: list[tuple[Any, str]] = [
     (order(note="\ud800"), "malformed"),
     (order(note="\0"), "malformed"),
     (order(source="\udfff"), "malformed"),
+    *((order(attributes=wrong), "bad_requirement") for wrong in (5, [], "green", {"energy_type": 5})),
+    *((order(attributes={"energy_type": wrong}), "bad_requirement") for wrong in ("", "x" * 65)),
+    *(
+        (order(requirements=wrong), "bad_requirement")
+        for wrong in (None, 5, {}, "any", [None], [[]], [{}] * 21)
+    ),
+    *((requiring(energy=wrong), "bad_requirement") for wrong in (0, -1, 5.5, "5", HUGE, -HUGE, 2**63, True)),
+    *((requiring(price=wrong), "bad_requirement") for wrong in (-1, NAN, INFINITY, "5", HUGE, 1e9)),
+    *((requiring(trading_partners=wrong), "bad_requirement") for wrong in ("ann", [5], ["ann"] * 101, [""])),
+    *((requiring(energy_type=wrong), "bad_requirement") for wrong in ("solar", [None], ["x" * 65])),
+    (requiring(trading_partners=["\ud800"]), "malformed"),
+    (requiring(energy_type=["\0"]), "malformed"),
 ]
 
 READINGS: list[tuple[Any, str]] = [

@@ -30,7 +30,7 @@ from trex_market.journal import read_commands
 from trex_market.server.desk import Limits
 from trex_market.server.doorkeeper import token_hash
 from trex_market.server.meters import MAX_BODY_BYTES, MeterRegister
-from trex_market.server.throttle import Rate
+from trex_market.throttle import Rate
 
 OK = (200, {"ok": True})
 

@@ -50,6 +50,15 @@ CONFIGS = {
         .replace('"2016-07-18 11:00:00"', '["2016-07-18 11:00:00", "2016-07-21 11:00:00"]')
         .replace("ramp_steps: 3}", "ramp_steps: 3, learning: true}")
     ),
+    "areas, requirements of nobody, cleared before the gate": MIXED.replace(
+        "pools: single", "pools: single\n  clearing: tick"
+    )
+    .replace(
+        "participants:",
+        "areas: {grid: {fee: 0.01, fee_percent: 5}, street: {parent: grid, fee: 0.004}}\nparticipants:",
+    )
+    .replace("home_01: {", "home_01: {area: street, ")
+    .replace("home_11: {", "home_11: {area: street, "),
     "uniform price": MIXED.replace("MicroTE\n  pools: single", "uniform\n  k: 0.3"),
 }
 

@@ -14,8 +14,8 @@ from tests.shell_helpers import study
 from trex_market.config import load_config
 from trex_market.core.errors import ProtocolError
 from trex_market.server.desk import Limits
-from trex_market.server.throttle import Rate
 from trex_market.serving import server_settings
+from trex_market.throttle import Rate
 
 SLOW = Limits(rate=Rate(per_second=1e-9, burst=5))
 

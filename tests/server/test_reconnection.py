@@ -12,8 +12,9 @@ from participants.client import Client
 from participants.home import Home
 from tests.helpers import START, STEP
 from tests.server.helpers import Agent, Hall, Ledger, Wire, bid, hall, home, meter, soon
-from trex_market.core.messages import Event
-from trex_market.participant import Announcement, Turn
+from tests.simulation.helpers import Scripted
+from trex_market.core.messages import Contracted, Event
+from trex_market.participant import Announcement, NewOrder, Turn
 from trex_market.protocol import wire
 from trex_market.server.conductor import Patience
 from trex_market.server.seats import EVENTS_KEPT
@@ -50,7 +51,7 @@ class Shaky:
         return self._inner.turn(announcement)
 
 
-def client(participant: Home | Shaky, url: str, *, packed: bool = False) -> Client:
+def client(participant: Home | Shaky | Scripted, url: str, *, packed: bool = False) -> Client:
     """Return a client that comes back at once."""
     made = Client(participant, url, packed=packed)
     made._socket.reconnection_delay = 0.01
@@ -92,6 +93,36 @@ async def test_a_connection_that_breaks_in_every_round_changes_nothing(hops: int
     assert cuts > 6
     assert shaky.same() == smooth.same()
     assert again == turns == 6
+
+
+@pytest.mark.parametrize("hops", [0, 3, 6, 12])
+async def test_contracts_made_before_the_gate_are_heard_once(hops: int) -> None:
+    """Orders are for the slot after the next: its contracts are made a round before it is announced."""
+    async with hall(["ann", "bob"], rounds=6, patience=WAITING, market={"clearing": "tick"}) as place:
+        async with Wire(place.url) as wire:
+
+            def buys(announcement: Announcement) -> Turn:
+                later(hops, wire.cut)
+                return Turn([NewOrder("bid", 10, 200_000, announcement.round.next_settle + STEP)])
+
+            def sells(announcement: Announcement) -> Turn:
+                return Turn([NewOrder("ask", 10, 100_000, announcement.round.next_settle + STEP, "solar")])
+
+            ann, bob = Scripted("ann", buys), Scripted("bob", sells)
+            playing = place.start()
+            place.joins(client(ann, wire.url))
+            place.joins(client(bob, place.url))
+            await soon(playing)
+            assert wire.cuts > 4
+    announced = [one.id for said in ann.told for one in said.contracts]
+    heard = [
+        one.id
+        for answers in ann.answers
+        for event in answers
+        if isinstance(event, Contracted)
+        for one in event.contracts
+    ]
+    assert len(announced + heard) == len({*announced, *heard}) >= 4
 
 
 async def test_what_is_said_without_a_connection_is_lost_but_no_mistake() -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from tests.helpers import START, STEP
 from tests.server.helpers import Agent, Hall, bid, hall, meter, soon
+from trex_market.core.messages import Area
 from trex_market.protocol import wire
 from trex_market.server.seats import EVENTS_KEPT
 
@@ -44,6 +45,32 @@ async def test_join_is_refused_with_a_code() -> None:
         assert await nobody.is_refused("join", {"participant_id": "ann", "market_id": "other"}) == "malformed"
         assert await nobody.is_refused("join", {}) == "malformed"
         assert (await nobody.says("join", {"participant_id": "ann"}))["ok"]
+
+
+async def test_requirements_are_honoured_and_fees_are_told() -> None:
+    areas = {"areas": (Area("grid", fee=10_000),)}
+    async with hall(["ann", "bob", "cat"], rounds=3, market=areas) as place:
+        async with (
+            Agent(place.url, "ann") as ann,
+            Agent(place.url, "bob") as bob,
+            Agent(place.url, "cat") as cat,
+        ):
+            await first_round(place, ann, bob, cat)
+            green = [{"energy_type": ["green"], "energy": 150}, {"trading_partners": ["zoe"]}]
+            assert (await bob.says("bid", bid(200, 0.15, SLOT, requirements=green)))["ok"]
+            assert (await ann.says("ask", bid(300, 0.01, SLOT)))["ok"]
+            answers = await cat.says(
+                "orders", [bid(300, 0.11, SLOT, side="ask", attributes={"energy_type": "Green"})]
+            )
+            assert answers["results"][0]["ok"]
+            refused = await bob.says("bid", bid(200, 0.15, SLOT, requirements=[{"energy": 0}]))
+            assert (refused["ok"], refused["code"]) == (False, "bad_requirement")
+            for agent in (ann, bob, cat):
+                assert (await agent.says("turn", {}))["ok"]
+            told = await bob.hears("start_round")
+            (contract,) = told["contracts"]
+            assert (contract["seller_id"], contract["quantity"], contract["fee_bid"]) == ("cat", 150, 0.01)
+            assert "fee_ask" not in contract
 
 
 async def test_orders_are_taken_and_become_contracts() -> None:

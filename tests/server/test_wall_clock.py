@@ -13,7 +13,16 @@ import pytest
 from tests.helpers import terms
 from tests.server.helpers import Agent, soon
 from trex_market.core.errors import SimulationStoppedError
-from trex_market.core.messages import Delivered, Event, RoundStarted
+from trex_market.core.messages import (
+    Area,
+    ClearOpenSlots,
+    Contracted,
+    Delivered,
+    Event,
+    RoundStarted,
+    SubmitOrder,
+)
+from trex_market.journal import read_commands
 from trex_market.protocol import wire
 from trex_market.recovery import LiveState
 from trex_market.server.app import MarketServer, ServerSettings
@@ -228,3 +237,33 @@ async def test_a_late_reading_corrects_what_its_participants_are_told(tmp_path: 
     assert [(row["kind"], row["quantity"], row["time_creation"]) for row in told] == [
         ("feed_in", 700, slot[0])
     ]
+
+
+async def test_slots_are_cleared_ten_times_before_their_gate_if_the_market_says_so(tmp_path: Path) -> None:
+    clock = HandClock(START, START + 2 * STEP)
+    async with live(tmp_path, clock, clearing="tick") as place:
+        engine = place.state.engine
+        for side, name in (("bid", "ann"), ("ask", "bob")):
+            start = START + 4 * STEP
+            engine.submit(
+                SubmitOrder(f"{side}-1", name, side, 10, 100_000, "solar", start, start + STEP, START)
+            )
+        events = await place.until_it_stands(clock)
+    cleared = [event for event in events if isinstance(event, Contracted) and event.contracts]
+    (early,) = cleared
+    assert early.slot_start == START + 4 * STEP
+    lines = [command for _, command in read_commands(tmp_path / "journal.jsonl")]
+    ticks = [command.time for command in lines if isinstance(command, ClearOpenSlots)]
+    assert ticks[:9] == [START + STEP * tick // 10 for tick in range(1, 10)]
+
+
+async def test_who_moves_to_another_area_takes_part_from_there(tmp_path: Path) -> None:
+    areas = (Area("grid", fee=5), Area("street", "grid"))
+    for places in ({}, {"ann": "street"}, {}, {"ann": "grid"}):
+        clock = HandClock(START, START + STEP)
+        async with live(tmp_path, clock, areas=areas, places=places) as place:
+            market = place.state.engine.market
+            assert {name: market.area_of(name) for name in ("ann", "bob")} == {
+                "ann": places.get("ann", "grid"),
+                "bob": "grid",
+            }

@@ -12,7 +12,16 @@ import pytest
 from tests.helpers import START, STEP, lively_commands, slot
 from tests.server.looking import GRACE, Place, Sat, SetClock, place
 from tests.test_recovery import COMMANDS, MEMBERS, RUN, TERMS
-from trex_market.core.messages import CancelOrder, Command, EndTurn, OpenMarket, OrderAccepted, StartRound
+from trex_market.core.messages import (
+    Area,
+    CancelOrder,
+    ClearOpenSlots,
+    Command,
+    EndTurn,
+    OpenMarket,
+    OrderAccepted,
+    StartRound,
+)
 from trex_market.engine import Engine
 from trex_market.protocol import view
 from trex_market.recovery import LiveState, load_snapshot
@@ -183,6 +192,26 @@ async def test_many_open_slots_are_counted(tmp_path: Path) -> None:
         depth = shown(found).depth
     assert len(depth.slots) == OPEN_SLOTS_SHOWN
     assert depth.more == 40 - OPEN_SLOTS_SHOWN
+
+
+async def test_a_slot_that_was_cleared_in_parts_is_shown_once(tmp_path: Path) -> None:
+    grid = {"areas": (Area("grid", fee=10_000),), "clearing": "tick"}
+    async with place(tmp_path, market=grid) as found:
+        found.starts_round(0)
+        for price in (None, 120_000, 160_000):
+            if price is not None:
+                found.offers("ann", "ask", 100, price, 3)
+                found.offers("bob", "bid", 100, 200_000, 3)
+            found.engine.submit(ClearOpenSlots(START))
+        found.starts_round(1)
+        found.offers("ann", "ask", 200, 100_000, 3)
+        found.offers("bob", "bid", 200, 100_000 + 10_000, 3)
+        found.starts_round(2)
+        (slot_shown,) = [one for one in shown(found).prices if one.start == slot(3)]
+        assert (slot_shown.quantity, slot_shown.contracts) == (400, 3)
+        # What buyers pay, fees included: 0.2 and 0.2 $/kWh for 100 Wh each, 0.11 for 200 Wh.
+        assert (slot_shown.price, slot_shown.low, slot_shown.high) == (0.155, 0.11, 0.2)
+        assert slot_shown.buy_price is not None
 
 
 # ---------------------------------------------------------------- alarms

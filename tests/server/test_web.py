@@ -220,7 +220,7 @@ async def test_who_does_not_join_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_who_asks_again_and_again_without_joining_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     from trex_market.server import lobby
-    from trex_market.server.throttle import Rate
+    from trex_market.throttle import Rate
 
     monkeypatch.setattr(lobby, "KNOCKS", Rate(0.001, 5))
     async with hall(["ann"]) as place:

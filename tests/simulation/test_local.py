@@ -50,6 +50,35 @@ def sells(announcement: Announcement) -> Turn:
     return Turn([ask(100, 100_000, announcement.round.next_settle)])
 
 
+def test_with_early_clearing_a_round_announces_all_contracts_of_its_slot() -> None:
+    """The buyer comes twice to a seller: in the second round before the gate."""
+
+    def often(announcement: Announcement) -> Turn:
+        return Turn([bid(60, 200_000, announcement.round.next_settle + STEP)])
+
+    def once(announcement: Announcement) -> Turn:
+        return Turn([ask(100, 100_000, announcement.round.next_settle + STEP)])
+
+    heard: list[Announcement] = []
+
+    def listens(announcement: Announcement) -> Turn:
+        heard.append(announcement)
+        return often(announcement)
+
+    engine = Engine()
+    outbox = engine.listen()
+    opened = terms(clearing="tick")
+    played = LocalRounds(engine, opened, [Scripted("a", listens), Scripted("b", once)], slot(0), "solar")
+    for number in range(4):
+        played.play(slot(number))
+    made = [(event.slot_start, len(event.contracts)) for event in of(outbox.take(), Contracted)]
+    assert made[:4] == [(slot(1), 0), (slot(3), 1), (slot(2), 0), (slot(4), 1)]
+    assert [(one.slot_start, one.quantity) for said in heard for one in said.contracts] == [
+        (slot(3), 60),
+        (slot(4), 60),
+    ]
+
+
 def test_participants_join_and_act_in_the_order_of_their_ids() -> None:
     late, early = Scripted("b", buys), Scripted("a", buys)
     events = play(1, late, early)

@@ -1,4 +1,4 @@
-"""A fresh database for each test: an SQLite file, and one on a PostgreSQL server without root."""
+"""A fresh database for each test: an SQLite file, Parquet files, and one on a PostgreSQL server without root."""
 
 from __future__ import annotations
 
@@ -32,16 +32,27 @@ async def postgres(server: PostgresServer) -> str:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def address(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database, of each kind that speaks SQL."""
+    return address_of(request.param, request)
+
+
+@pytest.fixture(params=["sqlite", "parquet", pytest.param("postgres", marks=pytest.mark.slow)])
+def any_address(request: pytest.FixtureRequest) -> str:
     """The address of an empty database, of each kind."""
-    if request.param == "postgres":
+    return address_of(request.param, request)
+
+
+def address_of(kind: str, request: pytest.FixtureRequest) -> str:
+    if kind == "postgres":
         address: str = request.getfixturevalue("postgres")
         return address
-    return f"sqlite:///{tmp_path / 'run' / 'market.db'}"
+    folder: Path = request.getfixturevalue("tmp_path") / "run"
+    return f"parquet:///{folder / 'rows'}" if kind == "parquet" else f"sqlite:///{folder / 'market.db'}"
 
 
 @pytest_asyncio.fixture
-async def database(address: str) -> AsyncIterator[Database]:
+async def database(any_address: str) -> AsyncIterator[Database]:
     """An empty database, open."""
-    async with await Database.open(address) as database:
+    async with await Database.open(any_address) as database:
         yield database

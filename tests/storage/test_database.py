@@ -81,8 +81,8 @@ async def test_what_a_server_refuses_is_named(server: PostgresServer, postgres: 
         await Database.open(server.get_uri(database="nowhere"))
 
 
-async def test_processes_can_open_it_at_once(address: str) -> None:
-    databases = await asyncio.gather(*[Database.open(address) for _ in range(4)])
+async def test_processes_can_open_it_at_once(any_address: str) -> None:
+    databases = await asyncio.gather(*[Database.open(any_address) for _ in range(4)])
     names = await asyncio.gather(*[database.start_run(RUN) for database in databases])
     assert sorted(names) == [RUN.id, *[f"{RUN.id}-{number}" for number in (2, 3, 4)]]
     for database in databases:

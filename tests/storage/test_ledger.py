@@ -6,9 +6,10 @@ from collections import Counter
 
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select
 
 from trex_market.core.messages import Delivered, Transaction
+from trex_market.storage.bulk import Batch
 from trex_market.storage.database import Database
 from trex_market.storage.ledger import (
     Balance,
@@ -99,10 +100,9 @@ async def test_the_money_of_a_market_adds_up(database: Database, rule: str) -> N
 async def test_a_forged_price_is_found(database: Database) -> None:
     rows = await recorded(database)
     row = next(row for row in rows if row.kind == "delivery" and row.contract_id)
-    forged = update(contracts).where(contracts.c.id == row.contract_id)
-    async with database._engine.begin() as connection:
-        raised = contracts.c.settlement_price_buy + 0.000001
-        await connection.execute(forged.values(settlement_price_buy=raised))
+    ((*contract,),) = await database.fetch(select(contracts).where(contracts.c.id == row.contract_id))
+    contract[contracts.columns.keys().index("settlement_price_buy")] += 0.000001
+    await database.insert([Batch(contracts, [tuple(contract)], replace=True)])
     found = await balance(database, "run")
     assert found.unbalanced == 1
     of_contract = [r for r in rows if r.contract_id == row.contract_id]

@@ -8,11 +8,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
@@ -47,8 +49,8 @@ SECOND = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     with op.batch_alter_table("metrics", table_kwargs={"sqlite_with_rowid": False}) as metrics:
@@ -65,7 +67,7 @@ from trex_market.storage import migrations, schema
 from trex_market.storage.database import Database
 
 migrations.SCRIPTS = pathlib.Path(sys.argv[2])
-schema.VERSION = "0002"
+schema.VERSION = "0003"
 
 async def main():
     async with await Database.open(sys.argv[1], upgrade=True):
@@ -73,6 +75,13 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@pytest_asyncio.fixture
+async def database(address: str) -> AsyncIterator[Database]:
+    """An empty database that speaks SQL, open."""
+    async with await Database.open(address) as database:
+        yield database
 
 
 async def run_sync(database: Database, work: Any) -> Any:
@@ -108,6 +117,12 @@ async def versions(database: Database) -> list[str]:
     return [row[0] for row in await database.fetch(text(f"SELECT version_num FROM {VERSION_TABLE}"))]
 
 
+async def made_today(address: str) -> None:
+    """Leave a database of today, with a run in it."""
+    async with await Database.open(address) as database:
+        await database.start_run(RUN)
+
+
 async def made_before_versions(address: str) -> None:
     """Leave a database as the release before versions did, with a run in it."""
     async with await Database.open(address) as database:
@@ -128,14 +143,14 @@ def invented(tmp_path: Path) -> Path:
     """Migrations with a second version, of which today's databases are the older."""
     scripts = tmp_path / "100% migrations"
     shutil.copytree(migrations.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    (scripts / "versions" / "v0002_invented.py").write_text(SECOND, encoding="utf-8")
+    (scripts / "versions" / "v0003_invented.py").write_text(SECOND, encoding="utf-8")
     return scripts
 
 
 def use(scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Go on as a release with these migrations."""
     monkeypatch.setattr(migrations, "SCRIPTS", scripts)
-    monkeypatch.setattr(schema, "VERSION", "0002")
+    monkeypatch.setattr(schema, "VERSION", "0003")
 
 
 def test_the_newest_migration_has_todays_version() -> None:
@@ -193,8 +208,10 @@ async def test_a_present_database_is_not_waited_for(server: PostgresServer, post
 
 async def test_a_database_from_before_versions_is_the_first(address: str) -> None:
     await made_before_versions(address)
-    async with await Database.open(address) as database:
-        assert await versions(database) == ["0001"]
+    assert "schema version 0001; the newest is" in str(await Database.examine(address))
+    async with await Database.open(address, upgrade=True) as database:
+        assert await versions(database) == [VERSION]
+        assert set(await run_sync(database, contents)) == {*metadata.tables, VERSION_TABLE}
         assert await runs(database) == [RUN]
 
 
@@ -224,7 +241,7 @@ async def test_a_newer_database_is_left_alone(address: str) -> None:
 async def test_tables_that_only_have_our_names_are_left_alone(
     address: str, statement: str, difference: str
 ) -> None:
-    await made_before_versions(address)
+    await made_today(address)
     async with await Database.open(address) as database:
         for each in (statement, f"DROP TABLE {VERSION_TABLE}"):
             await run_sync(database, lambda connection, each=each: connection.execute(text(each)))
@@ -257,17 +274,18 @@ async def test_an_older_database_is_brought_up_to_date(
 ) -> None:
     await made_before_versions(address)
     if stamped:
-        await (await Database.open(address)).close()
+        await (await Database.open(address, upgrade=True)).close()
     use(invented, monkeypatch)
     with caplog.at_level(logging.INFO, "trex_market"):
         async with await Database.open(address, upgrade=True) as database:
-            assert await versions(database) == ["0002"]
+            assert await versions(database) == ["0003"]
             tables = await run_sync(database, contents)
             assert tables["metrics"][0].keys() >= {"unit", "figure"}
             keys = ["run_id", "participant_id", "time", "name"]
             assert tables["metrics"][1:] == (keys, [], tables["orders"][3])
             assert [row.study for row in await runs(database)] == ["renamed"]
-    assert "was brought from schema version 0001 to 0002" in caplog.text
+    before = VERSION if stamped else "0001"
+    assert f"was brought from schema version {before} to 0003" in caplog.text
     caplog.clear()
     await (await Database.open(address)).close()
     assert caplog.text == ""
@@ -280,39 +298,39 @@ async def test_a_file_is_upgraded_as_it_is_opened(
     await made_before_versions(file)
     use(invented, monkeypatch)
     async with await Database.open(file) as database:
-        assert await versions(database) == ["0002"]
+        assert await versions(database) == ["0003"]
 
 
 @pytest.mark.slow
 async def test_a_server_is_upgraded_only_when_told_to(
     postgres: str, invented: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await made_before_versions(postgres)
+    await made_today(postgres)
     async with await Database.open(postgres) as database:
         use(invented, monkeypatch)
         with pytest.raises(
-            StorageError, match=r"schema version 0001; the newest is 0002: .* database upgrade URL"
+            StorageError, match=r"schema version 0002; the newest is 0003: .* database upgrade URL"
         ):
             await Database.open(postgres)
-        assert await versions(database) == ["0001"]
+        assert await versions(database) == ["0002"]
 
 
 async def test_a_migration_that_fails_leaves_all_as_it_was(
     address: str, invented: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await made_before_versions(address)
-    module = invented / "versions" / "v0002_invented.py"
+    await made_today(address)
+    module = invented / "versions" / "v0003_invented.py"
     module.write_text(SECOND + "    op.execute('INSERT INTO nowhere VALUES (1)')\n", encoding="utf-8")
     async with await Database.open(address) as database:
         before = await run_sync(database, contents), await everything(database)
         use(invented, monkeypatch)
-        with pytest.raises(StorageError, match=r"on its way from .* 0001 to 0002, refused: .*nowhere"):
+        with pytest.raises(StorageError, match=r"on its way from .* 0002 to 0003, refused: .*nowhere"):
             await Database.open(address, upgrade=True)
         assert (await run_sync(database, contents), await everything(database)) == before
-        assert await versions(database) == ["0001"]
+        assert await versions(database) == ["0002"]
     module.write_text(SECOND, encoding="utf-8")  # mended
     async with await Database.open(address, upgrade=True) as database:
-        assert await versions(database) == ["0002"]
+        assert await versions(database) == ["0003"]
 
 
 @pytest.mark.slow
@@ -321,7 +339,7 @@ async def test_processes_that_open_it_at_once_do_not_meet(
     address: str, older: bool, invented: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if older:
-        await made_before_versions(address)
+        await made_today(address)
     command = [sys.executable, "-c", UPGRADE if older else OPEN, address, str(invented)]
     processes = [await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE) for _ in range(4)]
     for process in processes:
@@ -330,7 +348,7 @@ async def test_processes_that_open_it_at_once_do_not_meet(
     if older:
         use(invented, monkeypatch)
     async with await Database.open(address) as database:
-        assert await versions(database) == ["0002" if older else VERSION]
+        assert await versions(database) == ["0003" if older else VERSION]
         if older:
             assert [row[0] for row in await database.fetch(text("SELECT id FROM assets"))] == ["one"]
 
@@ -343,13 +361,13 @@ async def test_a_database_is_examined_without_a_change(
             await Database.examine(address)
         made_empty(Path(address.removeprefix("sqlite:///")))
     assert str(await Database.examine(address)) == "holds nothing of a market yet"
-    await made_before_versions(address)
-    assert str(await Database.examine(address)) == "has schema version 0001, the newest"
+    await made_today(address)
+    assert str(await Database.examine(address)) == "has schema version 0002, the newest"
     use(invented, monkeypatch)
-    assert str(await Database.examine(address)) == "has schema version 0001; the newest is 0002"
+    assert str(await Database.examine(address)) == "has schema version 0002; the newest is 0003"
     async with await Database.open(address, upgrade=True):
         monkeypatch.undo()
-        assert str(await Database.examine(address)).endswith("is 0002, and this one knows no later than 0001")
+        assert str(await Database.examine(address)).endswith("is 0003, and this one knows no later than 0002")
 
 
 def test_the_command_line_tells_and_upgrades(
@@ -357,10 +375,10 @@ def test_the_command_line_tells_and_upgrades(
 ) -> None:
     file = tmp_path / "market.db"
     assert "there is no file" in shell.refuses("database", "info", file)
-    assert shell("database", "upgrade", file).out == f"{file} has schema version 0001, the newest\n"
-    use(invented, monkeypatch)
-    assert shell("database", "info", file).out == f"{file} has schema version 0001; the newest is 0002\n"
     assert shell("database", "upgrade", file).out == f"{file} has schema version 0002, the newest\n"
+    use(invented, monkeypatch)
+    assert shell("database", "info", file).out == f"{file} has schema version 0002; the newest is 0003\n"
+    assert shell("database", "upgrade", file).out == f"{file} has schema version 0003, the newest\n"
     monkeypatch.undo()
-    assert "schema version is 0002" in shell("database", "info", file).out
+    assert "schema version is 0003" in shell("database", "info", file).out
     assert "install the newer trex_market" in shell.refuses("database", "upgrade", file, status=1)

@@ -12,11 +12,26 @@ import msgspec
 from plotly.offline import get_plotlyjs
 
 from trex_market.analysis import plots
+from trex_market.analysis.congestion import (
+    PAYMENT_HEADER,
+    POINT_HEADER,
+    html_table,
+    payment_rows,
+    point_figure,
+    point_rows,
+)
 from trex_market.analysis.depth import SlotBook, Staircase
 from trex_market.analysis.kpis import KpiValue
 from trex_market.analysis.people import participant_columns
 from trex_market.analysis.plots import Figure
 from trex_market.analysis.report import BASELINE_LABEL, RunReport
+from trex_market.analysis.responses import (
+    EVENT_HEADER,
+    RESPONDENT_HEADER,
+    event_rows,
+    respondent_rows,
+    response_figure,
+)
 from trex_market.analysis.twins import GROUP_TITLES, Case, KpiRow, cases, kpi_rows, missing_reasons, written
 
 PEOPLE_SHOWN = 500
@@ -187,6 +202,8 @@ def _add_plots(page: Page, reports: Sequence[RunReport]) -> None:
     page.add("Energy", each(_flows) + each(_sankey) + _durations(page, reports))
     page.add("Bills", page.figure(plots.bills_figure(_bills(reports)), tall=True))
     page.add("Batteries", each(_batteries))
+    page.add("Flexibility", "".join(_flexibility(page, report, alone=alone) for report in reports))
+    page.add("Demand response", "".join(_responses(page, report, alone=alone) for report in reports))
 
 
 def _prices(report: RunReport) -> Figure | None:
@@ -207,6 +224,30 @@ def _batteries(report: RunReport) -> Figure | None:
     if not report.charges:
         return None
     return plots.batteries_figure(report.charges, report.batteries, report.timezone, report.period)
+
+
+def _responses(page: Page, report: RunReport, *, alone: bool) -> str:
+    """Return events, and what participants did in them."""
+    found = report.responses
+    if found is None:
+        return ""
+    title = "" if alone else f"<h3>{escape(report.label)}</h3>"
+    tables = html_table(EVENT_HEADER, event_rows(found, report.timezone))
+    tables += html_table(RESPONDENT_HEADER, respondent_rows(found))
+    return title + page.figure(response_figure(found)) + tables
+
+
+def _flexibility(page: Page, report: RunReport, *, alone: bool) -> str:
+    """Return congestion points with and without flexibility, and who paid whom."""
+    frames = report.flexibility
+    if frames is None:
+        return ""
+    title = "" if alone else f"<h3>{escape(report.label)}</h3>"
+    figures = [
+        page.figure(point_figure(point, frames.period, report.timezone), tall=True) for point in frames.points
+    ]
+    tables = html_table(POINT_HEADER, point_rows(frames)) + html_table(PAYMENT_HEADER, payment_rows(frames))
+    return title + "".join(figures) + tables
 
 
 def _durations(page: Page, reports: Sequence[RunReport]) -> str:

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 import yaml
 
+from trex_market.analysis.congestion import FlexibilityFrames, FlexibilityPayments
 from trex_market.analysis.depth import Books, SlotBook
 from trex_market.analysis.frames import EnergyFrame, RunFrames
 from trex_market.analysis.kpis import KpiValue, measure
 from trex_market.analysis.plots import duration
+from trex_market.analysis.responses import Responses
 from trex_market.analysis.runs import Charges, RunSource, read_run
 from trex_market.analysis.terms import pools_of
 from trex_market.core.errors import InputError
@@ -56,6 +58,8 @@ class RunReport(msgspec.Struct, frozen=True):
         books: supply and demand of slots.
         busiest: the slot for which most was contracted.
         config: as YAML.
+        flexibility: trading of flexibility; None if there was none.
+        responses: demand response; None if there was none.
     """
 
     label: str
@@ -74,6 +78,8 @@ class RunReport(msgspec.Struct, frozen=True):
     books: list[SlotBook]
     busiest: int | None
     config: str
+    flexibility: FlexibilityFrames | None = None
+    responses: Responses | None = None
 
 
 async def make_report(
@@ -96,7 +102,9 @@ async def make_report(
         raise InputError(f"its transactions were not recorded; run it with record: full ({source.record.id})")
     bills = None if baseline is None or baseline.level == "none" else await baseline.bills()
     books = Books(await source.orders(), wishes.slots)
-    run = await read_run(source, bills, [books])
+    payments = FlexibilityPayments()
+    run = await read_run(source, bills, [books, payments])
+    period = run.frames.energy.period if run.frames.energy else 0
     values = measure(run.frames, wishes.kpis)
     base = None if baseline is None or baseline.level == "none" else await read_run(baseline)
     charges, batteries = await source.charges(BATTERIES_SHOWN)
@@ -112,12 +120,14 @@ async def make_report(
         totals=run.totals,
         baseline_totals=None if base is None else base.totals,
         timezone=source.timezone,
-        period=run.frames.energy.period if run.frames.energy else 0,
+        period=period,
         charges=charges,
         batteries=batteries,
         books=kept,
         busiest=books.busiest,
         config=readable_config(source.record.config),
+        flexibility=payments.frames(await source.feeders(), period) if period else None,
+        responses=await source.responses(),
     )
 
 

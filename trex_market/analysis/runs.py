@@ -14,14 +14,17 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from trex_market.analysis.building import FrameBuilder
+from trex_market.analysis.congestion import Feeders
 from trex_market.analysis.days import daily_frames
 from trex_market.analysis.frames import RunFrames
+from trex_market.analysis.responses import Responses, responses
 from trex_market.analysis.slots import SlotRecords, prices_of
 from trex_market.analysis.terms import frame_terms, opened_with
 from trex_market.core.messages import GRID, OpenMarket
 from trex_market.core.tariff import GridPrices
 from trex_market.core.units import price_from_dollars
-from trex_market.storage import daily, reader, streams
+from trex_market.programmes.flexibility.commands import FEEDER_METRICS
+from trex_market.storage import daily, demand_response, reader, streams
 from trex_market.storage.database import Database
 from trex_market.storage.ledger import totals_by_participant
 from trex_market.storage.rows import RunRecord
@@ -64,6 +67,12 @@ class RunSource(Protocol):
 
     async def charges(self, most: int) -> tuple[Charges, int]:
         """Return the charge of at most so many batteries over time, and how many batteries there are."""
+
+    async def feeders(self) -> Feeders:
+        """Return what was recorded of congestion points; nothing if flexibility was not traded."""
+
+    async def responses(self) -> Responses | None:
+        """Return what was recorded of demand response; None if there was no event."""
 
     async def days(self, baseline: Mapping[str, int] | None) -> RunFrames:
         """Return the frames of a run that was recorded by day; see `days.daily_frames`."""
@@ -239,6 +248,24 @@ class DatabaseRun:
                 if metric.name == CHARGE and metric.value is not None
             ]
         return charges, len(owners)
+
+    async def feeders(self) -> Feeders:
+        """Return what was recorded of congestion points; nothing if flexibility was not traded."""
+        names = await streams.metric_names(self._database, self.record.id)
+        feeders: dict[str, dict[int, dict[str, float]]] = {}
+        for address in dict.fromkeys(owner for owner, name in names if name in FEEDER_METRICS):
+            slots = feeders.setdefault(address, {})
+            for metric in await reader.metrics(self._database, self.record.id, address):
+                if metric.value is not None:
+                    slots.setdefault(metric.time, {})[metric.name] = metric.value
+        return feeders
+
+    async def responses(self) -> Responses | None:
+        """Return what was recorded of demand response; None if there was no event."""
+        events = await demand_response.events_of(self._database, self.record.id)
+        if not events:
+            return None
+        return responses(events, await demand_response.invitations_of(self._database, self.record.id))
 
     async def days(self, baseline: Mapping[str, int] | None) -> RunFrames:
         """Return the frames of a run that was recorded by day."""

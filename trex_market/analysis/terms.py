@@ -32,7 +32,9 @@ def opened_with(record: RunRecord) -> OpenMarket | None:
         return None
     study, market = config.study, config.market
     series = () if market.grid.price_file is not None else None
-    return market.open_command(study.time_step_size, study.timezone, series=series)
+    return market.open_command(
+        study.time_step_size, study.timezone, series=series, areas=config.areas, places=config.places
+    )
 
 
 def pools_of(opened: OpenMarket | None) -> Pools:

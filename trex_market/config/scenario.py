@@ -1,7 +1,7 @@
 """The market as the first line of a scenario file or journal has it.
 
 It is a config's `market` section with the study's `time_step_size` and
-`timezone`. A price series stands in the line itself, as `grid.series`: a list
+`timezone`, the config's `areas`, and `places`, which says who is in which. A price series stands in the line itself, as `grid.series`: a list
 of [start in UNIX seconds, what the grid pays, what it charges], both in $/kWh.
 `open_command_from_scenario` and `scenario_from_open_command` undo each other.
 """
@@ -11,8 +11,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from trex_market.config.areas import Areas, Places, area_section, place_mistakes
 from trex_market.config.market import GridConfig, MarketConfig, Series
 from trex_market.config.mistakes import Findings, checked, path_text
 from trex_market.config.study import DAY
@@ -48,7 +49,13 @@ def open_command_from_scenario(section: object, where: str) -> OpenMarket:
             for finding in error.findings
         ]
         raise ScenarioError("\n".join(lines)) from None
-    return market.open_command(market.time_step_size, market.timezone, series=market.grid.series)
+    return market.open_command(
+        market.time_step_size,
+        market.timezone,
+        series=market.grid.series,
+        areas=market.areas,
+        places=market.places,
+    )
 
 
 def scenario_from_open_command(command: OpenMarket) -> dict[str, object]:
@@ -61,7 +68,7 @@ def scenario_from_open_command(command: OpenMarket) -> dict[str, object]:
             [start, dollars_from_price(sell), dollars_from_price(buy)]
             for start, sell, buy in command.grid.series
         ]
-    return {
+    section = {
         "id": command.market_id,
         "type": command.rule,
         "close_steps": command.close_steps,
@@ -81,6 +88,14 @@ def scenario_from_open_command(command: OpenMarket) -> dict[str, object]:
         "meter_grace_s": command.meter_grace_s,
         "reconciliation_window_s": command.reconciliation_window_s,
     }
+    # What most markets do not have is left out.
+    if command.clearing != "gate":
+        section["clearing"] = command.clearing
+    if command.fee_payer != "buyer":
+        section["fee_payer"] = command.fee_payer
+    if command.areas:
+        section |= {"areas": area_section(command.areas), "places": command.places}
+    return section
 
 
 def _check_series(value: object) -> object:
@@ -131,3 +146,12 @@ class _ScenarioMarket(MarketConfig):
     grid: _ScenarioGrid
     time_step_size: Annotated[int, whole("s", least=1, most=7 * DAY)]
     timezone: TimeZone = "UTC"
+    areas: Areas = Field(default_factory=dict)
+    places: Places = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_places(self) -> _ScenarioMarket:
+        mistakes = list(place_mistakes(self.places, self.areas))
+        if mistakes:
+            raise wrong_at([(("places", name), message) for name, message in mistakes])
+        return self

@@ -14,6 +14,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from trex_market.config.areas import Areas, place_mistakes
+from trex_market.config.demand_response import DemandResponseConfig
+from trex_market.config.flexibility import FlexibilityConfig
+from trex_market.config.gateway import GatewayConfig
 from trex_market.config.market import MarketConfig
 from trex_market.config.meters import NOT_IN_TOPICS, MqttConfig
 from trex_market.config.participants import Participants
@@ -101,7 +105,11 @@ class Config(Section):
         training: how strategies learn.
         server: where the market can be reached.
         market: its rules.
+        areas: the parts of the grid; none for no fees.
         participants: id -> participant.
+        flexibility: trading of flexibility with the grid operator; None for none.
+        demand_response: devices that are asked to shed load; None for none.
+        gateway: how agents of other makers take part; no part of what a run is.
         sweep: dotted key -> values that `trex-market sweep` gives it in turn; no part of what a run is.
     """
 
@@ -111,7 +119,11 @@ class Config(Section):
     training: Annotated[TrainingConfig, default_if_empty({})] = TrainingConfig()
     server: Annotated[ServerConfig, default_if_empty({})] = ServerConfig()
     market: MarketConfig
+    areas: Areas = Field(default_factory=dict)
     participants: Participants
+    flexibility: Annotated[FlexibilityConfig | None, BeforeValidator(lambda section: section or None)] = None
+    demand_response: DemandResponseConfig | None = None
+    gateway: Annotated[GatewayConfig, default_if_empty({})] = GatewayConfig()
     sweep: Annotated[dict[str, SweptValues], default_if_empty({})] = Field(default_factory=dict)
 
     _source: Path = PrivateAttr(default=Path())
@@ -149,6 +161,57 @@ class Config(Section):
             raise wrong_at(mistakes)
         return self
 
+    @model_validator(mode="after")
+    def _check_areas(self) -> Config:
+        """Check that participants are in areas that there are."""
+        mistakes = list(
+            place_mistakes({name: one.area for name, one in self.participants.items()}, self.areas)
+        )
+        if mistakes:
+            raise wrong_at([(("participants", name, "area"), message) for name, message in mistakes])
+        return self
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Participant id -> name of its area, of those who name one."""
+        return {name: one.area for name, one in self.participants.items() if one.area is not None}
+
+    @model_validator(mode="after")
+    def _check_gateway(self) -> Config:
+        """Check that agents play participants that there are."""
+        gsy = self.gateway.gsy
+        if gsy is None:
+            return self
+        named: list[tuple[tuple[str | int, ...], str]] = [
+            (("participants", place), name) for place, name in enumerate(gsy.participants or ())
+        ]
+        named += [(("homes", name), name) for name in gsy.homes]
+        mistakes = [
+            (("gateway", "gsy", *path), unknown_name("participant", name, self.participants))
+            for path, name in named
+            if name not in self.participants
+        ]
+        if mistakes:
+            raise wrong_at(mistakes)
+        return self
+
+    @model_validator(mode="after")
+    def _check_demand_response(self) -> Config:
+        """Check that demand response is asked of participants that there are."""
+        section, step = self.demand_response, self.study.time_step_size
+        mistakes = [] if section is None else list(section.mistakes(self.participants, step))
+        if mistakes:
+            raise wrong_at([(("demand_response", *path), message) for path, message in mistakes])
+        return self
+
+    @model_validator(mode="after")
+    def _check_flexibility(self) -> Config:
+        """Check that flexibility is traded by participants that there are."""
+        mistakes = [] if self.flexibility is None else list(self.flexibility.mistakes(self.participants))
+        if mistakes:
+            raise wrong_at([(("flexibility", *path), message) for path, message in mistakes])
+        return self
+
     @property
     def source(self) -> Path:
         """The file that it comes from."""
@@ -172,7 +235,7 @@ class Config(Section):
         where results go, nor what a sweep varies, nor tokens and passwords.
         """
         data = self.recorded()
-        del data["study"]["output_db_location"], data["sweep"]
+        del data["study"]["output_db_location"], data["sweep"], data["gateway"]
         data["market"]["grid"]["tou"] = _effective(self.market.grid.tou or {})
         canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -187,6 +250,8 @@ class Config(Section):
         for section in (data["server"], *data["participants"].values()):
             for key in [key for key in section if key.endswith("token_sha256")]:
                 del section[key]
+        for user in (data["gateway"]["gsy"] or {"users": {}})["users"].values():
+            del user["password_sha256"]
         for key in ("profiles_db_location", "output_db_location"):
             location = data["study"][key]
             data["study"][key] = location and _without_password(location)

@@ -146,7 +146,7 @@ class StudyConfig(Section):
     sim_root: OptionalText = None
     seed: Annotated[int, whole(least=0, most=2**63 - 1)] = 1
     record: Literal["full", "participant", "none"] = "full"
-    fill: Literal["zero", "previous", "day_before"] | None = None
+    fill: Literal["zero", "previous", "day_before", "week_before"] | None = None
     simulations: (
         Annotated[tuple[Simulation, ...], BeforeValidator(listed), AfterValidator(_check_simulations)] | None
     ) = None

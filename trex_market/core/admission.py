@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trex_market.core.errors import RefusalCode, unknown_name
-from trex_market.core.messages import OpenMarket
+from trex_market.core.messages import OpenMarket, SubmitOrder
+from trex_market.core.requirements import limit, names_mistake
 from trex_market.core.units import MAX_PRICE, MAX_QUANTITY, dollars_from_price
 
 Refusal = tuple[RefusalCode, str]
@@ -34,6 +35,26 @@ class Admission:
                 RefusalCode.BAD_PRICE,
                 f"the price must be {low:g} to {high:g} $/kWh, found {dollars_from_price(price):g}",
             )
+        return None
+
+    def requirement_refusal(self, command: SubmitOrder, no_pairs: str | None) -> Refusal | None:
+        """Say why an order is refused for what it says of itself and of others, or None if it is not.
+
+        Args:
+            command: the order.
+            no_pairs: why there can be no requirements in this market; None if there can.
+        """
+        requirements = command.requirements
+        if requirements and no_pairs is not None:
+            return RefusalCode.BAD_REQUIREMENT, f"an order cannot have requirements here: {no_pairs}"
+        mistake = names_mistake(command.attributes, requirements)
+        if mistake is not None:
+            return RefusalCode.BAD_REQUIREMENT, mistake
+        for number, one in enumerate(requirements, start=1):
+            energy = 1 if one.energy is None else one.energy
+            refusal = self.amount_refusal(energy, limit(one, command))
+            if refusal is not None:
+                return RefusalCode.BAD_REQUIREMENT, f"requirement {number}: {refusal[1]}"
         return None
 
     def source_refusal(self, source: str) -> Refusal | None:

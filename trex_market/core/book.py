@@ -32,6 +32,8 @@ class Book:
         self._open: dict[str, Order] = {}
         self._used: dict[str, int] = {}
         """Order id -> its slot."""
+        self._demanding: set[int] = set()
+        """Slots for which there was an order with requirements."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -48,6 +50,15 @@ class Book:
         else:
             slot.pop(order_id, None)
         slot[order_id] = order
+        if order.requirements:
+            self._demanding.add(order.slot_start)
+
+    def leave(self, order_id: str, rest: Order | None) -> None:
+        """Leave the rest of an open order in its place; None to take it out, as nothing is left."""
+        if rest is None:
+            self.remove(order_id)
+        else:
+            self._open[order_id] = self._slots[rest.slot_start][order_id] = rest
 
     def was_used(self, order_id: str) -> bool:
         """Tell whether an accepted order had this id."""
@@ -71,14 +82,28 @@ class Book:
         """Return a participant's open orders, in order of submission."""
         return [order for order in self._open.values() if order.participant_id == participant_id]
 
+    def starts(self) -> list[int]:
+        """Return the starts of all slots with open orders, in order."""
+        return sorted(start for start, orders in self._slots.items() if orders)
+
     def slots(self) -> dict[int, list[Order]]:
         """Return all open orders by slot, in order of submission."""
         return {start: list(self._slots[start].values()) for start in sorted(self._slots)}
+
+    def orders(self, slot_start: int) -> list[Order]:
+        """Return all open orders of a slot, in order of submission."""
+        return list(self._slots.get(slot_start, {}).values())
+
+    def is_demanding(self, slot_start: int) -> bool:
+        """Tell whether any of a slot's orders may have requirements."""
+        return slot_start in self._demanding
 
     def close(self, slot_start: int) -> list[Order]:
         """Take all orders of a slot out, and drop those of earlier slots: their gates are closed too."""
         for earlier in [start for start in self._slots if start < slot_start]:
             self._forget(self._slots.pop(earlier))
+        if self._demanding:
+            self._demanding = {start for start in self._demanding if start > slot_start}
         if not self._remembers:
             self._used = {name: start for name, start in self._used.items() if start > slot_start}
         return self._forget(self._slots.pop(slot_start, {}))

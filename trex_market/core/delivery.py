@@ -1,10 +1,10 @@
 """Delivery: the contracts of a slot meet its meter readings, and transactions come of it.
 
-1. `delivery`: what the seller generated and the buyer needed, at the contract's prices; from the
+1. `delivery`: what the seller generated and the buyer needed, at the contract's prices and fees; from the
    contract's own source, then (non-dispatch contracts) from the seller's battery.
 2. Of what is left of each contract:
-   `take_or_pay` where the seller has the energy and the buyer has no use for it: the buyer pays, and
-   the energy goes to the grid as `spill`;
+   `take_or_pay` where the seller has the energy and the buyer has no use for it: the buyer pays (fees
+   as well), and the energy goes to the grid as `spill`;
    `shortfall` where the buyer needs it and the seller has none: the seller compensates the buyer, once
    per Wh of need. What neither had nor needed is void.
 3. `self_consumption`, then `feed_in` of all generation left and `supply` of all need left.
@@ -117,6 +117,8 @@ class _Ledger:
         price_buy: int,
         contract: Contract | None = None,
         time_purchase: int | None = None,
+        fee_ask: int = 0,
+        fee_bid: int = 0,
     ) -> None:
         """Add a row; rows of 0 Wh are not written."""
         if not quantity:
@@ -137,8 +139,8 @@ class _Ledger:
                 self._start,
                 self._end if time_purchase is None else time_purchase,
                 self._end,
-                0,
-                0,
+                fee_ask,
+                fee_bid,
                 None,
                 bool(estimated) and (seller_id in estimated or buyer_id in estimated),
             )
@@ -186,6 +188,8 @@ def _write_contract_row(
         contract.settlement_price_buy,
         contract,
         contract.time_purchase,
+        contract.fee_ask,
+        contract.fee_bid,
     )
 
 
@@ -218,7 +222,7 @@ def _settle_rest(
 
 def _shortfall_price(contract: Contract, prices: GridPrices, terms: DeliveryTerms) -> int:
     if terms.shortfall == "replacement":
-        return max(0, prices.buy_price - contract.settlement_price_buy)
+        return max(0, prices.buy_price - contract.settlement_price_buy - contract.fee_bid)
     return max(0, prices.buy_price)
 
 

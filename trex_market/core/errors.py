@@ -11,6 +11,7 @@
     ├── StrategyError         a strategy raised; says whose, for which slot and why
     ├── ParticipantError      a participant does not come, or stays silent
     ├── SimulationStoppedError  an operator ended the simulation
+    ├── DeliveryError         a message to another party did not arrive, or was not answered in time
     └── StorageError          the database cannot be used
 
 A *refusal* (an order with a closed gate, say) is not an exception but an event
@@ -39,6 +40,14 @@ class RefusalCode(StrEnum):
     UNKNOWN_ORDER = "unknown_order"
     RATE_LIMITED = "rate_limited"
     WRONG_PHASE = "wrong_phase"
+    BAD_REQUIREMENT = "bad_requirement"
+    UNKNOWN_AREA = "unknown_area"
+    UNKNOWN_DEVICE = "unknown_device"
+    UNKNOWN_EVENT = "unknown_event"
+    OVERLAPPING_EVENT = "overlapping_event"
+    DEADLINE_PASSED = "deadline_passed"
+    BAD_TIME = "bad_time"
+    BAD_LOAD = "bad_load"
 
 
 class TrexError(Exception):
@@ -104,6 +113,10 @@ class ParticipantError(TrexError):
 
 class SimulationStoppedError(TrexError):
     """An operator ended the simulation; what was recorded stays."""
+
+
+class DeliveryError(TrexError):
+    """A message to another party did not arrive, or was not answered in time."""
 
 
 class StorageError(TrexError):

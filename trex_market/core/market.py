@@ -11,21 +11,22 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from trex_market.core.admission import Admission, Refusal
+from trex_market.core.areas import Amounts, Areas
 from trex_market.core.book import Book
-from trex_market.core.clearing import Rule, RuleOptions, make_rule
-from trex_market.core.clearing.slot import clear_slot, pools_of
+from trex_market.core.clearing.slot import SlotClearing
 from trex_market.core.errors import InputError, PhaseError, RefusalCode
 from trex_market.core.messages import (
     GRID,
     AdvanceClock,
     CancelOrder,
-    ChangeRejected,
+    ClearOpenSlots,
     Contract,
     Contracted,
     EndRound,
     EndTurn,
     Event,
+    GridFeeRejected,
+    GridFeeSet,
     Join,
     Joined,
     MarketCommand,
@@ -33,20 +34,18 @@ from trex_market.core.messages import (
     MeterRejected,
     OpenMarket,
     Order,
-    OrderAccepted,
-    OrderCancelled,
-    OrderRejected,
-    OrderReplaced,
     ReadRegisters,
     RegistersRead,
     ReplaceOrder,
     ReportMeter,
     RoundEnded,
     RoundStarted,
+    SetGridFee,
     StartRound,
     SubmitOrder,
     TurnsEnded,
 )
+from trex_market.core.orders import Orders
 from trex_market.core.registers import Registers
 from trex_market.core.settlement import Settlement
 from trex_market.core.state import MarketState
@@ -63,7 +62,8 @@ class Phase(StrEnum):
 
 
 ANY_TIME: frozenset[type] = frozenset(
-    {Join, SubmitOrder, CancelOrder, ReplaceOrder, ReportMeter, ReadRegisters, AdvanceClock}
+    {Join, SubmitOrder, CancelOrder, ReplaceOrder, ClearOpenSlots, SetGridFee, ReportMeter, ReadRegisters}
+    | {AdvanceClock}
 )
 """Commands that an open market always takes."""
 
@@ -90,7 +90,6 @@ class Market:
         self._members: set[str] = set()
         self._acting: set[str] = set()
         self._book = Book()
-        self._sequence = 0
 
     @property
     def members(self) -> frozenset[str]:
@@ -108,6 +107,22 @@ class Market:
     def registers_of(self, participant_id: str) -> frozenset[str]:
         """Return the names of a participant's registers that were ever read."""
         return self._registers.of(participant_id)
+
+    def contracts_for(self, slot_start: int) -> tuple[Contract, ...]:
+        """Return all contracts for a slot so far, as long as it is not delivered."""
+        return self._settlement.contracts_for(slot_start)
+
+    def area_of(self, participant_id: str) -> str | None:
+        """Return the name of a participant's area; None in a market without areas."""
+        return None if self._areas is None else self._areas.of(participant_id)
+
+    def grid_fees(self, slot_start: int | None = None) -> dict[str, Amounts]:
+        """Return each area's fee (micro-dollars per kWh) and its share (millionths of what the seller gets).
+
+        Args:
+            slot_start: for which slot; None for those that have no contracts yet.
+        """
+        return {} if self._areas is None else dict(self._areas.fees(slot_start).amounts)
 
     @property
     def acting(self) -> frozenset[str]:
@@ -127,7 +142,7 @@ class Market:
         if type(command) not in ALLOWED[self.phase]:
             raise PhaseError(f"{type(command).__name__} is not possible: the market is {self.phase}")
 
-    def handle(self, command: MarketCommand) -> list[Event]:  # noqa: C901, PLR0911 - one case for each command
+    def handle(self, command: MarketCommand) -> list[Event]:  # noqa: C901, PLR0911, PLR0912 - a case for each command
         """Change the market as told.
 
         Returns:
@@ -140,7 +155,7 @@ class Market:
         self.check(command)
         match command:
             case SubmitOrder():
-                return [self._submit(command)]
+                return [self._orders.submit(command, self.current)]
             case ReportMeter():
                 return self._report(command)
             case EndTurn():
@@ -150,15 +165,19 @@ class Market:
             case EndRound():
                 return self._end_round()
             case CancelOrder():
-                return [self._cancel(command)]
+                return [self._orders.cancel(command)]
             case ReplaceOrder():
-                return [self._replace(command)]
+                return [self._orders.replace(command)]
             case ReadRegisters():
                 return self._read_registers(command)
             case AdvanceClock():
                 return self._advance(command.time)
+            case ClearOpenSlots():
+                return self._clear_open(command)
+            case SetGridFee():
+                return [self._set_fee(command)]
             case Join():
-                return [self._join(command.participant_id)]
+                return [self._join(command)]
             case OpenMarket():
                 return self._open(command)
             case _:
@@ -174,10 +193,11 @@ class Market:
             round=self.round,
             members=sorted(self._members),
             acting=sorted(self._acting),
-            sequence=self._sequence,
+            sequence=self._orders.sequence,
             book=self._book.state(),
             settlement=self._settlement.state(),
             registers=self._registers.state(),
+            areas=None if self._areas is None else self._areas.state(),
         )
 
     @classmethod
@@ -188,19 +208,28 @@ class Market:
         market.phase = Phase(state.phase)
         market.round = state.round
         market.current = None if state.round is None else state.round.time
-        market._members = set(state.members)
+        market._members.update(state.members)
         market._acting = set(state.acting)
-        market._sequence = state.sequence
+        market._orders.sequence = state.sequence
         market._book.restore(state.book)
         market._settlement.restore(state.settlement)
         market._registers.restore(state.registers)
+        if market._areas is not None and state.areas is not None:
+            market._areas.restore(state.areas)
         return market
 
     # ------------------------------------------------------------ opening
 
-    def _join(self, participant_id: str) -> Joined:
+    def _join(self, command: Join) -> Joined:
+        participant_id = command.participant_id
         if participant_id in RESERVED:
             raise InputError(f"{participant_id!r} cannot be a participant's id")
+        if command.area is not None:
+            if self._areas is None:
+                raise InputError(
+                    f"{participant_id!r} is in area {command.area!r}, but the market has no areas"
+                )
+            self._areas.place(participant_id, command.area)
         self._members.add(participant_id)
         return Joined(participant_id)
 
@@ -210,96 +239,16 @@ class Market:
                 "a market needs close_steps of at least 2, a step of at least 1 s and k from 0 to 1; found "
                 f"{terms.close_steps}, {terms.step} and {(terms.k or 0) / MICRO}"
             )
-        k = MICRO // 2 if terms.k is None else terms.k
-        self._rule: Rule = make_rule(
-            terms.rule, RuleOptions(k, terms.price_floor, terms.price_cap), terms.pools
-        )
+        self._areas = Areas(terms.areas, terms.places) if terms.areas else None
+        self._clearing = SlotClearing(terms, self._areas)
         self._tariff = Tariff(terms.grid, terms.timezone)
         self._settlement = Settlement(terms, self._tariff)
         self._registers = Registers(terms.step, terms.sources)
-        self._admission = Admission(terms)
         self._book = Book(remembers=terms.mode == "simulation")
-        self._by_source = self._rule.pools == "by_source"
-        self._pools = pools_of(self._rule, terms.sources)
+        self._orders = Orders(terms, self._book, self._clearing, self._members)
         self.terms = terms
         self.phase = Phase.BETWEEN
         return [MarketOpened(terms)]
-
-    # ------------------------------------------------------------ orders
-
-    def _submit(self, command: SubmitOrder) -> Event:
-        source = None
-        if self._by_source or command.side == "ask":
-            source = (command.source or "").lower()
-        refusal = self._refusal(command, source)
-        if refusal:
-            return OrderRejected(command.order_id, command.participant_id, *refusal)
-        self._sequence += 1
-        order = Order(
-            command.order_id,
-            command.participant_id,
-            command.side,
-            command.quantity,
-            command.price,
-            source,
-            command.slot_start,
-            command.time,
-            self._sequence,
-        )
-        self._book.add(order)
-        return OrderAccepted(order)
-
-    def _refusal(self, command: SubmitOrder, source: str | None) -> Refusal | None:
-        """Say why an order is refused, or None if it is not.
-
-        Args:
-            command: the order.
-            source: its source in lower case, None where it needs none.
-        """
-        if command.participant_id not in self._members:
-            return RefusalCode.UNKNOWN_PARTICIPANT, f"{command.participant_id!r} has not joined this market"
-        admission = self._admission
-        refusal = (
-            admission.amount_refusal(command.quantity, command.price)
-            or (None if source is None else admission.source_refusal(source))
-            or admission.slot_refusal(command.slot_start, command.slot_end, self.current)
-        )
-        if refusal is None and self._book.was_used(command.order_id):
-            refusal = RefusalCode.MALFORMED, f"the order id {command.order_id!r} was used before"
-        return refusal
-
-    def _cancel(self, command: CancelOrder) -> Event:
-        order = self._book.find(command.order_id)
-        if order is None or order.participant_id != command.participant_id:
-            return self._no_such_order(command)
-        return OrderCancelled(self._book.remove(command.order_id))
-
-    def _replace(self, command: ReplaceOrder) -> Event:
-        old = self._book.find(command.order_id)
-        if old is None or old.participant_id != command.participant_id:
-            return self._no_such_order(command)
-        refusal = self._admission.amount_refusal(command.quantity, command.price)
-        if refusal:
-            return ChangeRejected(command.order_id, command.participant_id, *refusal)
-        self._sequence += 1
-        order = Order(
-            old.order_id,
-            old.participant_id,
-            old.side,
-            command.quantity,
-            command.price,
-            old.source,
-            old.slot_start,
-            command.time,
-            self._sequence,
-        )
-        self._book.add(order)
-        return OrderReplaced(order)
-
-    @staticmethod
-    def _no_such_order(command: CancelOrder | ReplaceOrder) -> ChangeRejected:
-        detail = f"{command.participant_id!r} has no open order {command.order_id!r}"
-        return ChangeRejected(command.order_id, command.participant_id, RefusalCode.UNKNOWN_ORDER, detail)
 
     # ------------------------------------------------------------ meters
 
@@ -351,15 +300,54 @@ class Market:
         self.phase = Phase.ROUND
         return events
 
+    # ------------------------------------------------------------ clearing
+
     def _clear(self, slot_start: int, round_end: int) -> Contracted:
         """Close a slot's gate and turn its orders into contracts."""
+        demanding = self._book.is_demanding(slot_start)
         orders = self._book.close(slot_start)
         contracts: tuple[Contract, ...] = ()
         if orders:
-            slot = (slot_start, slot_start + self.terms.step)
-            contracts = clear_slot(self._rule, self._pools, orders, slot, round_end)
+            first = len(self._settlement.contracts_for(slot_start))
+            contracts = self._clearing.clear(orders, slot_start, round_end, first, demanding=demanding)
+        if self._areas is not None:
+            self._areas.forget(slot_start)
         self._settlement.add_contracts(slot_start, contracts)
         return Contracted(slot_start, contracts)
+
+    def _clear_open(self, command: ClearOpenSlots) -> list[Event]:
+        """Clear slots whose gates are open."""
+        time_purchase = command.time if self.current is None else self.current + self.terms.step
+        starts = self._book.starts() if command.slot_start is None else [command.slot_start]
+        cleared = [Contracted(start, self._clear_early(start, time_purchase)) for start in starts]
+        return [event for event in cleared if event.contracts]
+
+    def _clear_early(self, slot_start: int, time_purchase: int) -> tuple[Contract, ...]:
+        book = self._book
+        first = len(self._settlement.contracts_for(slot_start))
+        contracts, rest = self._clearing.clear_early(
+            book.orders(slot_start), slot_start, time_purchase, first, demanding=book.is_demanding(slot_start)
+        )
+        for order_id, order in rest.items():
+            book.leave(order_id, order)
+        if contracts:
+            if self._areas is not None:
+                self._areas.keep(slot_start)
+            self._settlement.add_contracts(slot_start, contracts)
+        return contracts
+
+    def _set_fee(self, command: SetGridFee) -> Event:
+        if self._areas is None:
+            return GridFeeRejected(command.area, RefusalCode.UNKNOWN_AREA, "this market has no areas")
+        refusal = self._areas.refusal(command)
+        if refusal is None and (command.fee or command.fee_share) and self._clearing.no_pairs:
+            refusal = RefusalCode.BAD_PRICE, f"areas cannot have fees: {self._clearing.no_pairs}"
+        if refusal:
+            return GridFeeRejected(command.area, *refusal)
+        self._areas.change(command)
+        return GridFeeSet(command.area, command.fee, command.fee_share)
+
+    # ------------------------------------------------------------ turns
 
     def _end_turn(self, participant_id: str) -> list[Event]:
         if participant_id not in self._acting:

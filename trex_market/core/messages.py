@@ -45,6 +45,32 @@ CONSUMPTION = "consumption"
 # ---------------------------------------------------------------- records
 
 
+class Attributes(msgspec.Struct, frozen=True, gc=False):
+    """What an order says of itself, for the requirements of others.
+
+    Args:
+        energy_type: a name for its energy besides its source, in lower case.
+    """
+
+    energy_type: str | None = None
+
+
+class Requirement(msgspec.Struct, frozen=True, gc=False):
+    """Terms under which an order may meet another; all that it names must hold.
+
+    Args:
+        trading_partners: ids of participants, one of whom the other must be; none for anybody.
+        energy_type: sources and energy types in lower case, one of which the other order must have; none for any.
+        energy: so many Wh may be traded under it; None for no such bound.
+        price: the order's limit for pairs that meet under it, micro-dollars per kWh; None for its own price.
+    """
+
+    trading_partners: tuple[str, ...] = ()
+    energy_type: tuple[str, ...] = ()
+    energy: int | None = None
+    price: int | None = None
+
+
 class Order(msgspec.Struct, frozen=True, gc=False):
     """An accepted bid or ask.
 
@@ -58,6 +84,8 @@ class Order(msgspec.Struct, frozen=True, gc=False):
         slot_start: the slot's start.
         time: when it was submitted; in a simulation the start of the round.
         sequence: running number of submission, for the participant's own order.
+        attributes: what it says of itself; None for nothing.
+        requirements: it meets others only under one of these; none for any terms.
     """
 
     order_id: str
@@ -69,10 +97,15 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     slot_start: int
     time: int
     sequence: int
+    attributes: Attributes | None = None
+    requirements: tuple[Requirement, ...] = ()
 
 
 class Contract(msgspec.Struct, frozen=True, gc=False):
-    """A bid and an ask that met, for one slot. Prices in micro-dollars per kWh, quantity in Wh."""
+    """A bid and an ask that met, for one slot. Prices and fees in micro-dollars per kWh, quantity in Wh.
+
+    The buyer pays ``settlement_price_buy + fee_bid``, the seller gets ``settlement_price_sell - fee_ask``.
+    """
 
     id: str
     slot_start: int
@@ -86,6 +119,8 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     bid_id: str
     ask_id: str
     time_purchase: int
+    fee_ask: int = 0
+    fee_bid: int = 0
 
 
 class MeterReading(msgspec.Struct, frozen=True):
@@ -172,6 +207,25 @@ class GridTerms(msgspec.Struct, frozen=True):
     series: tuple[tuple[int, int, int], ...] | None = None
 
 
+class Area(msgspec.Struct, frozen=True, gc=False):
+    """A part of the grid, with a fee for energy that is traded through it; see `core.areas`.
+
+    Args:
+        name: its name.
+        parent: name of the area that it is in; None for the one that holds all others.
+        fee: micro-dollars per kWh.
+        fee_share: millionths of what the seller gets; added to `fee`.
+    """
+
+    name: str
+    parent: str | None = None
+    fee: int = 0
+    fee_share: int = 0
+
+
+FeePayer = Literal["buyer", "seller", "both"]
+"""On whose side of a contract fees stand; with `both` half each, and the buyer has the odd micro-dollar."""
+
 DEFAULT_SOURCES: dict[str, bool] = {"bess": True, "solar": False, "wind": False}
 """Source -> whether it can be dispatched."""
 
@@ -196,6 +250,10 @@ class OpenMarket(msgspec.Struct, frozen=True, tag="open_market"):
         mode: whether a slot is delivered when its round ends, or by the wall clock, see `core.settlement`.
         meter_grace_s: how long after its end a slot waits for readings, on the wall clock.
         reconciliation_window_s: how long after its end a slot can be corrected by late readings.
+        clearing: whether slots are cleared at their gate alone, or also before, whenever `ClearOpenSlots` says so.
+        areas: the parts of the grid, a tree; none for no fees.
+        places: participant id -> name of its area; those who are not named are in the area that holds all others.
+        fee_payer: on whose side of a contract fees stand.
     """
 
     market_id: str
@@ -214,13 +272,22 @@ class OpenMarket(msgspec.Struct, frozen=True, tag="open_market"):
     mode: Literal["simulation", "realtime"] = "simulation"
     meter_grace_s: int = 60
     reconciliation_window_s: int = 259_200
+    clearing: Literal["gate", "tick"] = "gate"
+    areas: tuple[Area, ...] = ()
+    places: dict[str, str] = {}
+    fee_payer: FeePayer = "buyer"
 
 
 class Join(msgspec.Struct, frozen=True, tag="join"):
-    """A participant becomes a member."""
+    """A participant becomes a member.
+
+    Args:
+        area: name of its area; None for the one of the market's terms.
+    """
 
     participant_id: str
     time: int
+    area: str | None = None
 
 
 class StartRound(msgspec.Struct, frozen=True, tag="start_round"):
@@ -242,6 +309,8 @@ class SubmitOrder(msgspec.Struct, frozen=True, tag="submit_order", gc=False):
     slot_start: int
     slot_end: int
     time: int
+    attributes: Attributes | None = None
+    requirements: tuple[Requirement, ...] = ()
 
 
 class CancelOrder(msgspec.Struct, frozen=True, tag="cancel_order", gc=False):
@@ -306,6 +375,34 @@ class AdvanceClock(msgspec.Struct, frozen=True, tag="advance_clock"):
     time: int
 
 
+class ClearOpenSlots(msgspec.Struct, frozen=True, tag="clear_open_slots", gc=False):
+    """Clear slots before their gates close: what meets becomes contracts, the rest stays in the book.
+
+    Args:
+        time: now.
+        slot_start: of the only one to be cleared; None for all.
+    """
+
+    time: int
+    slot_start: int | None = None
+
+
+class SetGridFee(msgspec.Struct, frozen=True, tag="set_grid_fee", gc=False):
+    """Change an area's fee for all slots that have no contracts yet.
+
+    Args:
+        area: its name.
+        time: now.
+        fee: micro-dollars per kWh.
+        fee_share: millionths of what the seller gets; added to `fee`.
+    """
+
+    area: str
+    time: int
+    fee: int = 0
+    fee_share: int = 0
+
+
 class ProgrammeCommand(msgspec.Struct, frozen=True, tag_field="command"):
     """What a programme beside the market is told; their kinds are those of `trex_market.programmes`."""
 
@@ -322,6 +419,8 @@ MarketCommand = (
     | EndTurn
     | EndRound
     | AdvanceClock
+    | ClearOpenSlots
+    | SetGridFee
 )
 
 Command = MarketCommand | ProgrammeCommand
@@ -378,10 +477,26 @@ class ChangeRejected(msgspec.Struct, frozen=True, gc=False):
 
 
 class Contracted(msgspec.Struct, frozen=True, gc=False):
-    """A slot was cleared: its contracts, as numbered, and the orders that they came from."""
+    """A slot was cleared: the contracts that came of it, as numbered."""
 
     slot_start: int
     contracts: tuple[Contract, ...]
+
+
+class GridFeeSet(msgspec.Struct, frozen=True, gc=False):
+    """An area has another fee, for slots that have no contracts yet; see `SetGridFee`."""
+
+    area: str
+    fee: int
+    fee_share: int
+
+
+class GridFeeRejected(msgspec.Struct, frozen=True, gc=False):
+    """An area's fee was not changed."""
+
+    area: str
+    code: RefusalCode
+    detail: str
 
 
 class RoundStarted(msgspec.Struct, frozen=True, gc=False):
@@ -499,6 +614,8 @@ Event = (
     | OrderReplaced
     | ChangeRejected
     | Contracted
+    | GridFeeSet
+    | GridFeeRejected
     | RoundStarted
     | MeterAccepted
     | MeterRejected

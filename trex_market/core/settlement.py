@@ -61,8 +61,13 @@ class Settlement:
         self._needs = _Needs(terms.timezone)
 
     def add_contracts(self, slot_start: int, contracts: tuple[Contract, ...]) -> None:
-        """Keep what a slot's clearing made."""
-        self._slot(slot_start).contracts = contracts
+        """Keep what a slot's clearing made, besides what was made before."""
+        self._slot(slot_start).contracts += contracts
+
+    def contracts_for(self, slot_start: int) -> tuple[Contract, ...]:
+        """Return the contracts for a slot, as long as it is not delivered."""
+        slot = self._due.get(slot_start)
+        return () if slot is None else slot.contracts
 
     def contracts_of(self, participant_id: str) -> list[Contract]:
         """Return a participant's contracts for slots that are not delivered yet, in order of slots."""

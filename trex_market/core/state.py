@@ -82,6 +82,20 @@ class RegisterState(msgspec.Struct, frozen=True):
     energies: dict[int, int]
 
 
+class AreasState(msgspec.Struct, frozen=True):
+    """What can change of a market's areas.
+
+    Args:
+        places: participant id -> name of its area.
+        fees: area -> its fee (micro-dollars per kWh) and its share (millionths).
+        kept: start of a slot that was cleared in part -> the fees that hold for it.
+    """
+
+    places: dict[str, str]
+    fees: dict[str, tuple[int, int]]
+    kept: dict[int, dict[str, tuple[int, int]]]
+
+
 class MarketState(msgspec.Struct, frozen=True):
     """A market.
 
@@ -95,6 +109,7 @@ class MarketState(msgspec.Struct, frozen=True):
         book: open orders.
         settlement: slots from their clearing on.
         registers: participant id -> name of a register -> how it was read last.
+        areas: what can change of them; None where there are none.
     """
 
     terms: OpenMarket
@@ -106,3 +121,4 @@ class MarketState(msgspec.Struct, frozen=True):
     book: BookState
     settlement: SettlementState
     registers: dict[str, dict[str, RegisterState]]
+    areas: AreasState | None = None

@@ -96,6 +96,22 @@ def dollars_from_money(money: int) -> float:
     return money / NANO
 
 
+def share_from_percent(percent: float) -> int:
+    """Convert percent to millionths, rounded.
+
+    Raises:
+        ValueError: if it is not finite.
+    """
+    if not math.isfinite(percent):
+        raise ValueError(f"{percent} is not a finite number of percent")
+    return _scaled(percent, MICRO // 100)
+
+
+def percent_from_share(share: int) -> float:
+    """Convert millionths to percent."""
+    return share / (MICRO // 100)
+
+
 def grid_price(price: Fraction) -> int:
     """Round a grid price to 4 decimals of $/kWh.
 

@@ -11,7 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from trex_market.profiles.series import Series
 
-Fill = Literal["zero", "previous", "day_before"]
+Fill = Literal["zero", "previous", "day_before", "week_before"]
 """What stands in for missing slots: nothing, the last slot before, or the same time a day earlier."""
 
 

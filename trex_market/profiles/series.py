@@ -18,6 +18,7 @@ from trex_market.profiles.profile import Fill, Profile
 from trex_market.profiles.resample import resample
 
 DAY = 86_400
+WEEK = 7 * DAY
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -173,20 +174,21 @@ def _filled(series: Series, window: _Window, fill: Fill | None) -> list[int | No
         elif fill == "previous":
             rows.append(index - 1)
         else:
-            rows.append(_day_before(series, window, end))
+            rows.append(_before(series, window, end, fill))
     return rows
 
 
-def _day_before(series: Series, window: _Window, end: int) -> int:
+def _before(series: Series, window: _Window, end: int, fill: Fill) -> int:
+    back, same_time = (DAY, "time of day on any day") if fill == "day_before" else (WEEK, "time of any week")
     earlier = end
     while earlier > series.ends[0]:
-        earlier -= DAY
+        earlier -= back
         index = bisect_left(series.ends, earlier)
         if series.ends[index] == earlier:
             return index
     raise ProfileError(
         f"{series.place}: the slot from {utc(end - window.native)} to {utc(end)} is missing, and fill "
-        f"'day_before' finds no data at that time of day on any day before it"
+        f"{fill!r} finds no data at that {same_time} before it"
     )
 
 
@@ -197,7 +199,7 @@ def _gap(series: Series, window: _Window, end: int) -> ProfileError:
     return ProfileError(
         f"{series.place}: {(stop - start) // window.native} slot(s) of {window.native} s are missing from "
         f"{utc(start)} to {utc(stop)} (data end at {utc(before)} and go on at {utc(after)}); choose "
-        f"another range, or set fill to 'zero', 'previous' or 'day_before'"
+        f"another range, or set fill to 'zero', 'previous', 'day_before' or 'week_before'"
     )
 
 

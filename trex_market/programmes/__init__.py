@@ -4,6 +4,6 @@ programme   what the engine asks of one
 registry    the commands of all of them, as a journal has them
 """
 
-from trex_market.programmes.programme import Programme
+from trex_market.programmes.programme import Opened, Programme
 
-__all__ = ["Programme"]
+__all__ = ["Opened", "Programme"]

@@ -7,7 +7,7 @@ what it was told and what it heard alone. Time comes with them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -36,3 +36,11 @@ class Programme(Protocol):
 
     def resume(self, state: bytes) -> None:
         """Go on from what `state` returned, as JSON."""
+
+
+@runtime_checkable
+class Opened(Protocol):
+    """A programme that is told its terms by commands, so that they are in the journal."""
+
+    def opening(self) -> tuple[ProgrammeCommand, ...]:
+        """Return the commands that give it the terms that it shall have; none if it has them."""

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from trex_market.core.messages import ProgrammeCommand
+from trex_market.programmes.demand_response.messages import COMMANDS as DR_COMMANDS
+from trex_market.programmes.flexibility.commands import FLEX_COMMANDS
 
-COMMANDS: tuple[type[ProgrammeCommand], ...] = ()
+COMMANDS: tuple[type[ProgrammeCommand], ...] = (*FLEX_COMMANDS, *DR_COMMANDS)
 """Of every programme."""
 
 
@@ -32,4 +34,5 @@ def programme_command(record: Mapping[str, Any]) -> ProgrammeCommand:
     Raises:
         msgspec.ValidationError: if its values are none of this command.
     """
-    return msgspec.convert(dict(record), commands_by_name()[record["command"]])
+    # In JSON the keys of objects are text, those of slots too.
+    return msgspec.convert(dict(record), commands_by_name()[record["command"]], str_keys=True)

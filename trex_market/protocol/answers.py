@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from trex_market.core.messages import Contract, MeterReading, Order, RoundStarted, Transaction
+from msgspec import UNSET
+
+from trex_market.core.messages import (
+    Attributes,
+    Contract,
+    MeterReading,
+    Order,
+    Requirement,
+    RoundStarted,
+    Transaction,
+)
 from trex_market.core.units import dollars_from_price, price_from_dollars
 from trex_market.participant import MarketInfo, NewOrder, Series
 from trex_market.protocol.wire import (
+    AttributesMessage,
     ContractMessage,
     Interval,
     MarketTerms,
     Meter,
     OpenOrder,
     ProfileMessage,
+    RequirementMessage,
     RoundMessage,
     SidedOrder,
     TransactionMessage,
@@ -34,6 +46,8 @@ def contract_message(contract: Contract) -> ContractMessage:
         bid_id=contract.bid_id,
         ask_id=contract.ask_id,
         time_purchase=contract.time_purchase,
+        fee_ask=dollars_from_price(contract.fee_ask) if contract.fee_ask else UNSET,
+        fee_bid=dollars_from_price(contract.fee_bid) if contract.fee_bid else UNSET,
     )
 
 
@@ -53,6 +67,8 @@ def contract_of(message: ContractMessage) -> Contract:
         message.bid_id,
         message.ask_id,
         message.time_purchase,
+        price_from_dollars(message.fee_ask or 0.0),
+        price_from_dollars(message.fee_bid or 0.0),
     )
 
 
@@ -139,6 +155,24 @@ def sided_order(order: NewOrder, step: int) -> SidedOrder:
         price=dollars_from_price(order.price),
         time_delivery=(order.slot_start, order.slot_start + step),
         source=order.source,
+        attributes=attributes_message(order.attributes),
+        requirements=[requirement_message(one) for one in order.requirements],
+    )
+
+
+def attributes_message(attributes: Attributes | None) -> AttributesMessage | None:
+    """Return what an order says of itself as it is sent."""
+    return None if attributes is None else AttributesMessage(energy_type=attributes.energy_type)
+
+
+def requirement_message(requirement: Requirement) -> RequirementMessage:
+    """Return one of an order's requirements as it is sent."""
+    price = requirement.price
+    return RequirementMessage(
+        trading_partners=list(requirement.trading_partners),
+        energy_type=list(requirement.energy_type),
+        energy=requirement.energy,
+        price=None if price is None else dollars_from_price(price),
     )
 
 

@@ -11,6 +11,7 @@ from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.core.messages import (
     AdvanceClock,
     CancelOrder,
+    ClearOpenSlots,
     Command,
     Contract,
     EndRound,
@@ -21,14 +22,20 @@ from trex_market.core.messages import (
     RegisterReading,
     ReplaceOrder,
     ReportMeter,
+    SetGridFee,
     Side,
     StartRound,
     SubmitOrder,
     Transaction,
 )
-from trex_market.core.units import dollars_from_price
+from trex_market.core.units import dollars_from_price, percent_from_share, share_from_percent
 from trex_market.programmes.registry import commands_by_name, programme_command, programme_record
-from trex_market.protocol.answers import contract_message, meter_message, transaction_message
+from trex_market.protocol.answers import (
+    contract_message,
+    meter_message,
+    requirement_message,
+    transaction_message,
+)
 from trex_market.protocol.requests import (
     EARLIEST,
     LATEST,
@@ -59,6 +66,26 @@ class _Moment(msgspec.Struct, frozen=True):
 
     time: Moment
     duration: int = 0
+
+
+class _Clearing(msgspec.Struct, frozen=True):
+    """What a clearing before the gate has."""
+
+    slot_start: Moment | None = None
+
+
+class _GridFee(msgspec.Struct, frozen=True):
+    """What a change of a fee has."""
+
+    area: str
+    fee: float = 0.0
+    fee_percent: float = 0.0
+
+
+class _Joined(msgspec.Struct, frozen=True):
+    """What the line of a new participant has."""
+
+    area: str | None = None
 
 
 class _Sender(msgspec.Struct, frozen=True):
@@ -105,7 +132,7 @@ class _Registers(msgspec.Struct, frozen=True):
     expected: Annotated[tuple[RegisterName, ...], msgspec.Meta(max_length=MAX_REGISTERS)] = ()
 
 
-_CLOCK = ("start_round", "end_round", "advance_clock")
+_CLOCK = ("start_round", "end_round", "advance_clock", "clear_open_slots", "set_grid_fee")
 _OF_PARTICIPANT = (
     "join",
     "submit_bid",
@@ -153,10 +180,7 @@ def parse_command(record: Record) -> Command:
     """
     name = decoded(_Line, record).command
     if name in _CLOCK:
-        moment = decoded(_Moment, record)
-        if name == "start_round":
-            return StartRound(moment.time, moment.duration)
-        return EndRound(moment.time) if name == "end_round" else AdvanceClock(moment.time)
+        return _of_market(name, record, decoded(_Moment, record))
     if name in _OF_PARTICIPANT:
         sender = decoded(_Sender, record)
         if not sender.participant_id:
@@ -171,9 +195,31 @@ def parse_command(record: Record) -> Command:
     raise ProtocolError(RefusalCode.MALFORMED, f"unknown command {name!r}; there are: {known}")
 
 
+def _of_market(name: str, record: Record, moment: _Moment) -> Command:
+    match name:
+        case "start_round":
+            return StartRound(moment.time, moment.duration)
+        case "end_round":
+            return EndRound(moment.time)
+        case "advance_clock":
+            return AdvanceClock(moment.time)
+        case "clear_open_slots":
+            return ClearOpenSlots(moment.time, decoded(_Clearing, record).slot_start)
+        case _:
+            line = decoded(_GridFee, record)
+            return SetGridFee(line.area, moment.time, dollars(line.fee), _share(line.fee_percent))
+
+
+def _share(percent: float) -> int:
+    try:
+        return share_from_percent(percent)
+    except ValueError as error:
+        raise ProtocolError(RefusalCode.BAD_PRICE, str(error)) from error
+
+
 def _of_participant(name: str, record: Record, participant_id: str, time: int) -> Command:
     if name == "join":
-        return Join(participant_id, time)
+        return Join(participant_id, time, decoded(_Joined, record).area)
     if name == "report_meter":
         return ReportMeter(participant_id, parse_meter(decoded(_Reading, record).meter), time)
     if name == "read_registers":
@@ -211,16 +257,7 @@ def command_record(command: Command) -> dict[str, Any]:
         return programme_record(command)
     match command:
         case SubmitOrder():
-            return {
-                "command": f"submit_{command.side}",
-                "uuid": command.order_id,
-                "participant_id": command.participant_id,
-                "quantity": command.quantity,
-                "price": dollars_from_price(command.price),
-                "time": command.time,
-                "time_delivery": [command.slot_start, command.slot_end],
-                "source": command.source,
-            }
+            return _of_order_submitted(command)
         case CancelOrder():
             return _of_order("cancel_order", command)
         case ReplaceOrder():
@@ -229,14 +266,44 @@ def command_record(command: Command) -> dict[str, Any]:
         case ReportMeter() | ReadRegisters():
             return _of_meter(command)
         case Join():
-            return {"command": "join", "participant_id": command.participant_id, "time": command.time}
-        case StartRound() | EndRound() | AdvanceClock():
+            area = {} if command.area is None else {"area": command.area}
+            return {"command": "join", "participant_id": command.participant_id, "time": command.time} | area
+        case StartRound() | EndRound() | AdvanceClock() | ClearOpenSlots() | SetGridFee():
             return _of_clock(command)
     raise ValueError(f"no line stands for {type(command).__name__}")
 
 
-def _of_clock(command: StartRound | EndRound | AdvanceClock) -> dict[str, Any]:
+def _of_order_submitted(command: SubmitOrder) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "command": f"submit_{command.side}",
+        "uuid": command.order_id,
+        "participant_id": command.participant_id,
+        "quantity": command.quantity,
+        "price": dollars_from_price(command.price),
+        "time": command.time,
+        "time_delivery": [command.slot_start, command.slot_end],
+        "source": command.source,
+    }
+    if command.attributes is not None and command.attributes.energy_type is not None:
+        record["attributes"] = {"energy_type": command.attributes.energy_type}
+    if command.requirements:
+        record["requirements"] = [_plain(requirement_message(one)) for one in command.requirements]
+    return record
+
+
+def _of_clock(command: StartRound | EndRound | AdvanceClock | ClearOpenSlots | SetGridFee) -> dict[str, Any]:
     match command:
+        case ClearOpenSlots():
+            slot = {} if command.slot_start is None else {"slot_start": command.slot_start}
+            return {"command": "clear_open_slots", "time": command.time} | slot
+        case SetGridFee():
+            return {
+                "command": "set_grid_fee",
+                "area": command.area,
+                "fee": dollars_from_price(command.fee),
+                "fee_percent": percent_from_share(command.fee_share),
+                "time": command.time,
+            }
         case StartRound():
             return {"command": "start_round", "time": command.time, "duration": command.duration}
         case EndRound():

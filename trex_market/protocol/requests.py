@@ -9,9 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from trex_market.core.errors import ProtocolError, RefusalCode
-from trex_market.core.messages import MeterReading, Side, SubmitOrder
+from trex_market.core.messages import Attributes, MeterReading, Requirement, Side, SubmitOrder
 from trex_market.core.units import MAX_QUANTITY, price_from_dollars
-from trex_market.protocol.wire import Meter, OrderRequest
+from trex_market.protocol.wire import Meter, OrderRequest, RequirementMessage
 
 MessageT = TypeVar("MessageT")
 
@@ -29,6 +29,8 @@ _CODES = {
     "source": RefusalCode.UNKNOWN_SOURCE,
     "time_delivery": RefusalCode.BAD_SLOT,
     "time_interval": RefusalCode.BAD_SLOT,
+    "attributes": RefusalCode.BAD_REQUIREMENT,
+    "requirements": RefusalCode.BAD_REQUIREMENT,
 }
 """Field -> the code of a value that it cannot have; all others are malformed."""
 
@@ -104,7 +106,8 @@ def submit_order(
         default_source: the pool of a bid that names no source.
 
     Raises:
-        ProtocolError: bad_price; bad_slot, if it is beyond all calendars; unauthorised, if it is in another's name.
+        ProtocolError: bad_price; bad_requirement, if that has such a price; bad_slot, if it is beyond all calendars;
+            unauthorised, if it is in another's name.
     """
     check_sender(request.participant_id, participant_id)
     start, end = request.time_delivery
@@ -112,7 +115,32 @@ def submit_order(
         raise ProtocolError(RefusalCode.BAD_SLOT, f"a slot from {start} on is in no calendar")
     source = default_source if request.source is None and side == "bid" else request.source
     price = dollars(request.price)
-    return SubmitOrder(order_id, participant_id, side, request.quantity, price, source, start, end, time)
+    attributes = None
+    if request.attributes is not None and request.attributes.energy_type is not None:
+        attributes = Attributes(request.attributes.energy_type)
+    requirements = tuple(map(_requirement, request.requirements)) if request.requirements else ()
+    return SubmitOrder(
+        order_id,
+        participant_id,
+        side,
+        request.quantity,
+        price,
+        source,
+        start,
+        end,
+        time,
+        attributes,
+        requirements,
+    )
+
+
+def _requirement(message: RequirementMessage) -> Requirement:
+    try:
+        price = None if message.price is None else dollars(message.price)
+    except ProtocolError as error:
+        raise ProtocolError(RefusalCode.BAD_REQUIREMENT, f"in a requirement {error.detail}") from error
+    partners, types = tuple(message.trading_partners), tuple(message.energy_type)
+    return Requirement(partners, types, message.energy, price)
 
 
 def check_sender(named: str | None, participant_id: str) -> None:

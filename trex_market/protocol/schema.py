@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from trex_market.core.errors import RefusalCode
-from trex_market.protocol import view, wire
+from trex_market.protocol import dr_wire, view, wire
 
 Schema = dict[str, Any]
 
@@ -36,6 +36,14 @@ CODES: dict[RefusalCode, str] = {
     RefusalCode.BEYOND_HORIZON: "The slot is further ahead than the market takes orders for.",
     RefusalCode.UNKNOWN_ORDER: "The participant has no open order of this id.",
     RefusalCode.RATE_LIMITED: "Too many requests in this round or, on the wall clock, at once; too many open orders, wrong tokens or connections.",
+    RefusalCode.BAD_REQUIREMENT: "What an order says of itself or requires of others cannot be, or the market's rule takes no requirements.",
+    RefusalCode.UNKNOWN_AREA: "The market has no area of this name.",
+    RefusalCode.UNKNOWN_DEVICE: "Demand response has no device of this id, or did not invite it.",
+    RefusalCode.UNKNOWN_EVENT: "Demand response has no event of this id.",
+    RefusalCode.OVERLAPPING_EVENT: "A device is invited to another event at the same time.",
+    RefusalCode.DEADLINE_PASSED: "The event takes no more answers.",
+    RefusalCode.BAD_TIME: "An event in the past, too long or too short; a sample that is older than the last one, or of a time to come.",
+    RefusalCode.BAD_LOAD: "A power, an energy or a share that cannot be, or none where there must be one.",
     RefusalCode.WRONG_PHASE: "No episode or no round is running, or the server is stopping.",
 }
 """Code -> when it is given."""
@@ -84,6 +92,11 @@ What a counter shows at a slot's edge is interpolated between the two readings a
 in a longer gap, or in which a counter was reset, have no reading, and `troubles` says so."""
 
 
+DEMAND_RESPONSE = """\
+In a market on the wall clock with a section `demand_response` in its config, on `/market`; see [demand response](demand_response.md). Power is in kW, but for
+`power_w`; energy in kWh. An event's name says what happened, its data how all the participant's devices stand."""
+
+
 ROUTES = """\
 ## HTTP, for people and monitoring
 
@@ -95,7 +108,8 @@ refusal is the same JSON as over Socket.IO, with a status as for `POST /meter`; 
 def protocol_page() -> str:
     """Return the whole page, as Markdown."""
     components = _components()
-    parts = [INTRODUCTION, _requests(), _events(), _reports(), _routes(), _codes(), "## Messages\n"]
+    parts = [INTRODUCTION, _requests(), _events(), _demand_response(), _reports(), _routes(), _codes()]
+    parts.append("## Messages\n")
     parts += [_message(name, schema) for name, schema in components.items() if "properties" in schema]
     parts.append(f"## JSON Schema\n\n```json\n{_document(components)}\n```\n")
     return "\n".join(parts)
@@ -116,13 +130,22 @@ def _components() -> dict[str, Schema]:
             wire.ANSWERS.values(),
             wire.EVENTS.values(),
             *wire.REPORTS.items(),
+            (data for data, _ in dr_wire.DR_REQUESTS.values() if data is not None),
+            (answer for _, answer in dr_wire.DR_REQUESTS.values()),
+            dr_wire.DR_EVENTS.values(),
             (route.answer for route in view.ROUTES if isinstance(route.answer, type)),
         )
     }
     _, components = msgspec.json.schema_components(messages.values(), ref_template="#/$defs/{name}")
     for name, schema in sorted(components.items()):
-        _describe(schema, getattr(wire, name, None) or getattr(view, name))
+        _describe(schema, _kind(name))
     return dict(sorted(components.items()))
+
+
+def _kind(name: str) -> type:
+    """Return the message of a name."""
+    found: type = next(getattr(module, name) for module in (wire, view, dr_wire) if hasattr(module, name))
+    return found
 
 
 def _describe(schema: Schema, kind: type) -> None:
@@ -180,6 +203,19 @@ def _events() -> str:
         for event, message in wire.EVENTS.items()
     ]
     return _table("## Events, from the server", ("namespace", "event", "data"), rows)
+
+
+def _demand_response() -> str:
+    requests = [
+        (f"`{event}`", "to the server", "none" if data is None else _link(data.__name__), _link(answer.__name__))
+        for event, (data, answer) in dr_wire.DR_REQUESTS.items()
+    ]
+    events = [
+        (f"`{event}`", "from the server", _link(message.__name__), "")
+        for event, message in dr_wire.DR_EVENTS.items()
+    ]
+    columns = ("event", "direction", "data", "answer")
+    return _table(f"## Demand response\n\n{DEMAND_RESPONSE}", columns, [*requests, *events])
 
 
 def _reports() -> str:

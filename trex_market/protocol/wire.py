@@ -57,12 +57,40 @@ class Join(Message, frozen=True, kw_only=True):
     profile: bool = False
 
 
-class OrderRequest(Message, frozen=True, kw_only=True):
+class AttributesMessage(Message, frozen=True, kw_only=True):
+    """What an order says of itself, for the requirements of others.
+
+    Args:
+        energy_type: a name for its energy besides its source, such as "green".
+    """
+
+    energy_type: str | None = None
+
+
+class RequirementMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """Terms under which an order may meet another; all that it names must hold.
+
+    Args:
+        trading_partners: ids of participants, one of whom the other must be; empty for anybody.
+        energy_type: sources and energy types, one of which the other order must have; empty for any.
+        energy: no more than this is traded under these terms.
+        price: the order's limit for pairs that meet under these terms, instead of its own price.
+    """
+
+    trading_partners: list[str] = []
+    energy_type: list[str] = []
+    energy: Wh | None = None
+    price: Dollars | None = None
+
+
+class OrderRequest(Message, frozen=True, kw_only=True, omit_defaults=True):
     """`bid` and `ask`: offer a quantity for a slot.
 
     Args:
         source: where the energy comes from; a bid may leave it out.
         participant_id: the connection's own, if it is there at all.
+        attributes: what it says of itself.
+        requirements: it meets others only under one of these; empty for any terms.
     """
 
     quantity: Wh
@@ -70,9 +98,11 @@ class OrderRequest(Message, frozen=True, kw_only=True):
     time_delivery: SlotInterval
     source: str | None = None
     participant_id: str | None = None
+    attributes: AttributesMessage | None = None
+    requirements: list[RequirementMessage] = []
 
 
-class SidedOrder(OrderRequest, frozen=True, kw_only=True):
+class SidedOrder(OrderRequest, frozen=True, kw_only=True, omit_defaults=True):
     """One of `orders`, and of a `turn`."""
 
     side: Side
@@ -221,7 +251,12 @@ class OpenOrder(Message, frozen=True, kw_only=True):
 
 
 class ContractMessage(Message, frozen=True, kw_only=True):
-    """A contract, as both its parties see it."""
+    """A contract, as both its parties see it.
+
+    Args:
+        fee_ask: the seller gets so much less than its price; left out if 0.
+        fee_bid: the buyer pays so much more than its price; left out if 0.
+    """
 
     id: str
     time_delivery: SlotInterval
@@ -234,6 +269,8 @@ class ContractMessage(Message, frozen=True, kw_only=True):
     bid_id: str
     ask_id: str
     time_purchase: Seconds
+    fee_ask: Dollars | UnsetType = UNSET
+    fee_bid: Dollars | UnsetType = UNSET
 
 
 class TransactionMessage(Message, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import msgspec
 
 from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.protocol import wire
-from trex_market.server.throttle import network_of
+from trex_market.throttle import network_of
 
 logger = logging.getLogger("trex_market.audit")
 

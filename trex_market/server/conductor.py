@@ -18,6 +18,7 @@ import msgspec
 
 from trex_market.core.errors import ParticipantError, SimulationStoppedError
 from trex_market.core.messages import (
+    ClearOpenSlots,
     EndRound,
     EndTurn,
     Join,
@@ -185,12 +186,14 @@ class Conductor:
         self._turns_ended.clear()
         step = self._terms.step
         events = engine.submit(StartRound(time, step))
-        round, contracts = announced(events)
+        round, contracts = announced(events, engine.market)
         self._time = time
         await announce(engine, self._seats, round, contracts, self._delivered)
         self._skip_absent(engine)
         await self._turns(engine)
         self._count_silent()
+        if self._terms.clearing == "tick":
+            engine.submit(ClearOpenSlots(time))
         self._delivered = delivered_by_party(engine.submit(EndRound(time + step)))
         self._round += 1
         if monotonic() - self._told > STATUS_PERIOD_S:

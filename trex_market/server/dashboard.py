@@ -39,7 +39,7 @@ STALLED_S = 20.0
 
 MOST_VIEWERS = 200
 
-PAGE = "index.html"
+PAGE, DR_PAGE = "index.html", "dr.html"
 
 TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "html": "text/html"}
 
@@ -69,6 +69,8 @@ class Dashboard:
         """Action -> what it does."""
         self.ticked: Callable[[float], None] = lambda _late: None
         """Is told, about once a second, by how many seconds the event loop was late."""
+        self.has_demand_response = False
+        """Whether there is a page of demand response at `/dr`."""
         self._watch = watch
         self._admit = admit
         self._tell_status = tell_status
@@ -121,12 +123,18 @@ class Dashboard:
             self._admit(request, Role.OBSERVER)
         except ProtocolError:
             page = page.replace(b'data-token="none"', b'data-token="needed"', 1)
+        if self.has_demand_response:
+            page = page.replace(b'<p id="beside" hidden>', b'<p id="beside">', 1)
         return _answer(request, page, TYPES["html"])
+
+    async def demand_response_page(self, request: web.Request) -> web.Response:
+        """Answer with the page of demand response, which shows nothing without a token where one is needed."""
+        return _answer(request, self._files[DR_PAGE], TYPES["html"])
 
     async def _file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         content = self._files.get(name)
-        if content is None or name == PAGE:
+        if content is None or name in (PAGE, DR_PAGE):
             raise web.HTTPNotFound
         return _answer(request, content, TYPES[name.rpartition(".")[2]])
 

@@ -33,7 +33,7 @@ from trex_market.protocol.requests import decoded, dollars, meter_reading, submi
 from trex_market.server.doorkeeper import Doorkeeper, Role
 from trex_market.server.pace import Pace, SimulatedPace
 from trex_market.server.seats import Connection, Seat, Seats
-from trex_market.server.throttle import Bucket, Rate
+from trex_market.throttle import Bucket, Rate
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,15 @@ class Desk:
             "turn": self._turn,
             "subscribe": self._subscribe,
         }
+
+    def serve(self, event: str, handler: Callable[[Seat, Any], wire.Message]) -> None:
+        """Answer another request from now on, of those who have joined.
+
+        Args:
+            event: its name.
+            handler: answers it; it may raise `ProtocolError`.
+        """
+        self._handlers[event] = handler
 
     def open(self, engine: Engine) -> None:
         """Answer for an engine from now on."""

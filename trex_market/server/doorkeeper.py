@@ -14,7 +14,7 @@ from hashlib import sha256
 from time import monotonic
 
 from trex_market.core.errors import ProtocolError, RefusalCode
-from trex_market.server.throttle import Bucket, Lockout, Rate, Recent, is_loopback, network_of
+from trex_market.throttle import Bucket, Lockout, Rate, Recent, is_loopback, network_of
 
 OPERATOR = "operator"
 OBSERVER = "observer"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from trex_market.core.errors import ProtocolError, RefusalCode
-from trex_market.server.throttle import Bucket, Rate, Recent, network_of
+from trex_market.throttle import Bucket, Rate, Recent, network_of
 
 JOIN_WITHIN_S = 60.0
 """A connection that has not joined by then is ended, in seconds."""

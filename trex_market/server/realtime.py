@@ -18,6 +18,7 @@ from trex_market.core.errors import SimulationStoppedError
 from trex_market.core.market import Phase
 from trex_market.core.messages import (
     AdvanceClock,
+    ClearOpenSlots,
     Contract,
     EndRound,
     Event,
@@ -39,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 JUMP_S = 1.0
 """A clock that jumps further than this is worth telling."""
+
+TICKS = 10
+"""Into so many parts a slot is divided where slots are cleared before their gates."""
 
 REALTIME = "realtime"
 
@@ -94,16 +98,26 @@ class RealtimeConductor:
         Raises:
             SimulationStoppedError: when an operator stops it.
         """
-        step, grace = self._terms.step, self._terms.meter_grace_s
         await self._resume()
         while True:
             latest = await self._begin_round()
-            # Every slot is due so many seconds after the start of a round.
-            await self._until(latest + grace % step)
-            self._advance()
-            await self._journal.synced()
-            await self._on_events()
-            await self._until(latest + step)
+            for moment, act in self._within(latest):
+                await self._until(moment)
+                act()
+                await self._journal.synced()
+                await self._on_events()
+            await self._until(latest + self._terms.step)
+
+    def _within(self, start: int) -> list[tuple[float, Callable[[], None]]]:
+        """Return what is to be done in a round, and when."""
+        step = self._terms.step
+        # Every slot is due so many seconds after the start of a round.
+        moments: list[tuple[float, Callable[[], None]]] = [
+            (start + self._terms.meter_grace_s % step, self._advance)
+        ]
+        if self._terms.clearing == "tick":
+            moments += [(start + step * tick / TICKS, self._clear) for tick in range(1, TICKS)]
+        return sorted(moments, key=lambda moment: moment[0])
 
     async def _begin_round(self) -> int:
         """Play the round that is now, after those that were missed; return its start."""
@@ -164,11 +178,14 @@ class RealtimeConductor:
     def _advance(self) -> None:
         self._engine.submit(AdvanceClock(int(self._clock.now())))
 
+    def _clear(self) -> None:
+        self._engine.submit(ClearOpenSlots(int(self._clock.now())))
+
     async def _round(self, time: int) -> None:
         current = self._engine.market.current
         if current is not None and time <= current:
             return  # the clock was set back, or the round was started before the market was killed
-        round, contracts = announced(self._start(time))
+        round, contracts = announced(self._start(time), self._engine.market)
         await self._journal.synced()
         self._rounds += 1
         await self._announce(round, contracts)

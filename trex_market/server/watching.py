@@ -179,21 +179,24 @@ class Watch:
     def _hear_contracted(self, event: Contracted) -> None:
         contracts = event.contracts
         quantity = sum([contract.quantity for contract in contracts])
-        prices = [contract.settlement_price_buy for contract in contracts]
-        paid = sum([contract.quantity * contract.settlement_price_buy for contract in contracts])
+        prices = [contract.settlement_price_buy + contract.fee_bid for contract in contracts]
+        paid = sum([contract.quantity * price for contract, price in zip(contracts, prices, strict=True)])
         sell_price, buy_price = self._grid.get(event.slot_start, (None, None))
-        self.prices.append(
-            ClearedSlot(
-                start=event.slot_start,
-                quantity=quantity,
-                contracts=len(contracts),
-                price=_dollars(rounded(paid, quantity) if quantity else None),
-                low=_dollars(min(prices, default=None)),
-                high=_dollars(max(prices, default=None)),
-                sell_price=_dollars(sell_price),
-                buy_price=_dollars(buy_price),
-            )
+        slot = ClearedSlot(
+            start=event.slot_start,
+            quantity=quantity,
+            contracts=len(contracts),
+            price=_dollars(rounded(paid, quantity) if quantity else None),
+            low=_dollars(min(prices, default=None)),
+            high=_dollars(max(prices, default=None)),
+            sell_price=_dollars(sell_price),
+            buy_price=_dollars(buy_price),
         )
+        for place, known in enumerate(self.prices):
+            if known.start == slot.start:  # cleared in part before its gate closed
+                self.prices[place] = _together(known, slot)
+                return
+        self.prices.append(slot)
 
     def _hear_delivered(self, event: Delivered) -> None:
         self.days.hear((event,))
@@ -311,6 +314,22 @@ def _names(names: Sequence[str]) -> str:
     """List names, the first of many."""
     rest = len(names) - NAMES_TOLD
     return f"{', '.join(names[:NAMES_TOLD])} and {rest} more" if rest > 0 else ", ".join(names)
+
+
+def _together(first: ClearedSlot, then: ClearedSlot) -> ClearedSlot:
+    """Return what was traded for a slot that was cleared twice."""
+    if first.price is None or then.price is None:
+        traded = then if first.price is None else first
+        return msgspec.structs.replace(traded, sell_price=then.sell_price, buy_price=then.buy_price)
+    quantity = first.quantity + then.quantity
+    return msgspec.structs.replace(
+        then,
+        quantity=quantity,
+        contracts=first.contracts + then.contracts,
+        price=round((first.price * first.quantity + then.price * then.quantity) / quantity, 6),
+        low=min(price for price in (first.low, then.low) if price is not None),
+        high=max(price for price in (first.high, then.high) if price is not None),
+    )
 
 
 def _dollars(price: int | None) -> float | None:

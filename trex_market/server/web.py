@@ -16,7 +16,7 @@ from trex_market.core.errors import ProtocolError, RefusalCode
 from trex_market.protocol.wire import Result
 from trex_market.server.audit import Audit, Visitor
 from trex_market.server.doorkeeper import Doorkeeper, Role
-from trex_market.server.throttle import network_of
+from trex_market.throttle import network_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -24,7 +24,11 @@ STATUS = {
     RefusalCode.UNAUTHORISED: 401,
     RefusalCode.UNKNOWN_PARTICIPANT: 404,
     RefusalCode.UNKNOWN_ORDER: 404,
+    RefusalCode.UNKNOWN_DEVICE: 404,
+    RefusalCode.UNKNOWN_EVENT: 404,
     RefusalCode.GATE_CLOSED: 409,
+    RefusalCode.OVERLAPPING_EVENT: 409,
+    RefusalCode.DEADLINE_PASSED: 409,
     RefusalCode.WRONG_PHASE: 409,
     RefusalCode.RATE_LIMITED: 429,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from trex_market.core.errors import StrategyError
 from trex_market.core.messages import (
     CancelOrder,
+    ClearOpenSlots,
     EndRound,
     EndTurn,
     Event,
@@ -18,6 +19,7 @@ from trex_market.core.messages import (
     Transaction,
 )
 from trex_market.engine import Engine, order_command
+from trex_market.grid import PointGrid
 from trex_market.participant import (
     Announcement,
     EpisodeStart,
@@ -28,6 +30,8 @@ from trex_market.participant import (
     take_turn,
 )
 from trex_market.rounds import EpisodePlan, announced, delivered_by_party
+from trex_market.simulation.demand_response import demand_response_beside
+from trex_market.simulation.flexibility import flexibility_beside
 
 
 class LocalRounds:
@@ -39,6 +43,7 @@ class LocalRounds:
         participants: who takes part; asked in the order of their ids.
         start: start of the first round, UNIX seconds.
         default_source: the pool of a bid that names no source.
+        grids: behind congestion points, see `trex_market.simulation.flexibility`.
     """
 
     def __init__(
@@ -48,12 +53,15 @@ class LocalRounds:
         participants: Iterable[Participant],
         start: int,
         default_source: str,
+        grids: Mapping[str, PointGrid] | None = None,
     ) -> None:
         self._engine = engine
         self._terms = terms
         self._participants = sorted(participants, key=lambda participant: participant.participant_id)
         self._default_source = default_source
         self._delivered: dict[str, list[Transaction]] = {}
+        self._flexibility = flexibility_beside(engine, self._participants, grids or {})
+        self._demand_response = demand_response_beside(engine)
         engine.submit(terms)
         for participant in self._participants:
             engine.submit(Join(participant.participant_id, start))
@@ -69,12 +77,27 @@ class LocalRounds:
 
     def start(self, time: int) -> None:
         """Start the round at a moment; `finish` must follow."""
-        self._round, self._contracts = announced(self._engine.submit(StartRound(time, self._terms.step)))
+        events = self._engine.submit(StartRound(time, self._terms.step))
+        self._round, self._contracts = announced(events, self._engine.market)
+        if self._flexibility is not None:
+            self._flexibility.play(time)
+        if self._demand_response is not None:
+            self._demand_response.play(time)
 
     def announcement(self, participant_id: str) -> Announcement:
         """Return what a participant is told of the round that was started."""
         contracts, delivered = self._contracts.get(participant_id, ()), self.delivered(participant_id)
-        return Announcement(self._round, contracts, delivered)
+        if self._flexibility is None and self._demand_response is None:
+            return Announcement(self._round, contracts, delivered)
+        return Announcement(self._round, contracts, delivered, self._changes(participant_id))
+
+    def _changes(self, participant_id: str) -> Mapping[int, int]:
+        """Return what programmes want of a participant: slot start -> Wh by which it shall change what it takes."""
+        changes = {} if self._flexibility is None else dict(self._flexibility.activated(participant_id))
+        if self._demand_response is not None:
+            for slot_start, energy in self._demand_response.asked(participant_id).items():
+                changes[slot_start] = changes.get(slot_start, 0) + energy
+        return changes
 
     def delivered(self, participant_id: str) -> Sequence[Transaction]:
         """Return a participant's transactions of the slot that was delivered last."""
@@ -103,6 +126,8 @@ class LocalRounds:
                         f"participant {name!r} metered what cannot be: {answer.detail} (round at {time})"
                     )
             engine.submit(EndTurn(name))
+        if self._terms.clearing == "tick":
+            engine.submit(ClearOpenSlots(time))
         self._delivered = delivered_by_party(engine.submit(EndRound(end)))
 
     def _ordered(
@@ -127,9 +152,17 @@ class LocalDriver:
         terms: the market's terms.
         participants: who takes part.
         default_source: the pool of a bid that names no source.
+        grids: behind congestion points, see `trex_market.simulation.flexibility`.
     """
 
-    def __init__(self, terms: OpenMarket, participants: Iterable[Participant], default_source: str) -> None:
+    def __init__(
+        self,
+        terms: OpenMarket,
+        participants: Iterable[Participant],
+        default_source: str,
+        grids: Mapping[str, PointGrid] | None = None,
+    ) -> None:
+        self._grids = grids or {}
         self._terms = terms
         self._participants = list(participants)
         self._default_source = default_source
@@ -150,7 +183,9 @@ class LocalDriver:
             )
             with blamed(participant.participant_id, f"start of episode {plan.episode}"):
                 participant.start_episode(start)
-        self._rounds = LocalRounds(engine, terms, self._participants, plan.start, self._default_source)
+        self._rounds = LocalRounds(
+            engine, terms, self._participants, plan.start, self._default_source, self._grids
+        )
 
     async def play(self, time: int) -> None:
         """Play the round that starts at a moment.

@@ -11,6 +11,7 @@ from trex_market.core.messages import GRID, Event, RoundStarted
 from trex_market.core.units import dollars_from_price
 from trex_market.engine import Engine
 from trex_market.programmes import Programme
+from trex_market.programmes.flexibility.commands import FEEDER_METRICS, FeederMetered
 from trex_market.rounds import EpisodePlan
 from trex_market.totals import Totals
 
@@ -104,6 +105,7 @@ async def play_episode(
     """
     engine = Engine(programmes=programmes)
     outbox = engine.listen()
+    engine.open_programmes()
     await driver.begin(plan, engine)
     hearing = [*listeners, *([recorder] if recorder else [])]
     played, next_breath = 0, monotonic() + BREATH
@@ -127,10 +129,13 @@ async def play_episode(
 
 
 def _record_metrics(recorder: Recorder, driver: Driver, time: int, events: Sequence[Event]) -> None:
-    """Keep the grid's prices, and what participants measured besides the ledger."""
+    """Keep the grid's prices, loads of congestion points, and what participants measured besides the ledger."""
     for event in events:
         if type(event) is RoundStarted:
             recorder.metric(GRID, time, "sell_price", dollars_from_price(event.sell_price))
             recorder.metric(GRID, time, "buy_price", dollars_from_price(event.buy_price))
+        elif type(event) is FeederMetered:
+            for name, field in FEEDER_METRICS.items():
+                recorder.metric(event.congestion_point, event.slot_start, name, float(getattr(event, field)))
     for participant_id, name, value in driver.metrics():
         recorder.metric(participant_id, time, name, value)

@@ -223,6 +223,11 @@ class Minority:
                     cancelled.append((member.number, _order_number(answer.order.order_id)))
                 elif isinstance(answer, OrderAccepted):
                     order = answer.order
+                    if order.requirements:
+                        raise StrategyError(
+                            f"an order of {member.participant_id!r} has requirements, which the vector engine does "
+                            "not know; use --engine plain"
+                        )
                     owners.append(member.number)
                     ahead = (order.slot_start - next_settle) // self._terms.step
                     what = (

@@ -1,4 +1,4 @@
-"""The database: what a run decided and delivered, one row each, on SQLite or PostgreSQL.
+"""The database: what a run decided and delivered, one row each, on SQLite, PostgreSQL or in Parquet files.
 
 tables       names and columns
 schema       the version of these, and which a database has; `migrations` lead from one to the next
@@ -7,6 +7,8 @@ address      database URLs
 outages      what the drivers raise -> `StorageError`, in one sentence
 bulk         many rows in one transaction, such that repeating them changes nothing
 database     `Database`: opened, checked, runs started and finished
+parquet      `ParquetDatabase`: the same over a folder of files; `parquet_columns` rows <-> columns,
+             `parquet_buffers` rows that wait for their day's end, `parquet_parts` the files
 collecting   events -> rows
 writer       `Writer`: inserts them in the background of a simulation, which waits if it must
 live_writer  `LiveWriter`: the same for a market on the wall clock, which never waits

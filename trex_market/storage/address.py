@@ -8,6 +8,7 @@ sockets (``postgresql:///market``, ``?host=/run/postgresql``, ``postgresql://%2F
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
@@ -15,9 +16,9 @@ import msgspec
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from trex_market.core.errors import InputError, unknown_name
+from trex_market.core.errors import InputError, MissingExtraError, unknown_name
 
-SQLITE, POSTGRESQL = "sqlite+aiosqlite", "postgresql+asyncpg"
+SQLITE, POSTGRESQL, PARQUET = "sqlite+aiosqlite", "postgresql+asyncpg", "parquet"
 
 SCHEMES = {
     "sqlite": SQLITE,
@@ -25,13 +26,20 @@ SCHEMES = {
     "postgresql": POSTGRESQL,
     "postgres": POSTGRESQL,
     "postgresql+asyncpg": POSTGRESQL,
+    "parquet": PARQUET,
 }
 """What people write -> the driver that is meant."""
 
 FILE_ENDINGS = (".db", ".sqlite", ".sqlite3")
 """How a bare path ends that is taken for an SQLite file."""
 
-EXAMPLES = "sqlite:///runs/market.db or postgresql://user:password@host/database"
+FOLDER_ENDING = ".parquet"
+"""How a bare path ends, but for a slash, that is taken for a folder of Parquet files."""
+
+MARK_FILE = "trex_market.json"
+"""By this file a folder of Parquet files is known as a database."""
+
+EXAMPLES = "sqlite:///runs/market.db, postgresql://user:password@host/database or parquet:///runs/rows"
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -54,7 +62,7 @@ class Address(msgspec.Struct, frozen=True):
 
     Args:
         name: as people know it, without password and options.
-        url: SQLAlchemy's; of PostgreSQL the driver alone.
+        url: SQLAlchemy's; of PostgreSQL the driver alone, of Parquet the folder.
         dsn: PostgreSQL's URL with all its secrets, for asyncpg alone; empty for SQLite.
         connect_timeout: how long PostgreSQL has to answer, in seconds.
     """
@@ -70,17 +78,32 @@ class Address(msgspec.Struct, frozen=True):
 
     @property
     def file(self) -> Path | None:
-        """SQLite's file; None for PostgreSQL."""
-        return None if self.dsn else Path(str(self.url.database))
+        """SQLite's file; None for all others."""
+        return Path(str(self.url.database)) if self.url.drivername == SQLITE else None
+
+    @property
+    def here(self) -> str | None:
+        """A URL that finds its files from any directory; None if they are not on this machine."""
+        if self.file is None and self.folder is None:
+            return None
+        return f"{self.url.drivername.partition('+')[0]}:///{Path(str(self.url.database)).resolve()}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of Parquet files; None for all others."""
+        return Path(str(self.url.database)) if self.url.drivername == PARQUET else None
 
 
 def parse_address(text: str) -> Address:
-    """Read a database URL, or the bare path of an SQLite file.
+    """Read a database URL, or the bare path of an SQLite file or of a folder of Parquet files.
 
     Raises:
-        InputError: if it is neither; the message shows no password.
+        InputError: if it is none of these; the message shows no password.
+        MissingExtraError: if it is Parquet, and PyArrow is not installed.
     """
     if "://" not in text:
+        if text.rstrip("/").endswith(FOLDER_ENDING):
+            return _parquet(text)
         if not text.endswith(FILE_ENDINGS):
             raise InputError(f"{text!r} is not a database; there are, for example: {EXAMPLES}")
         return Address(text, URL.create(SQLITE, database=text))
@@ -91,6 +114,11 @@ def parse_address(text: str) -> Address:
         )
     if SCHEMES[scheme.lower()] == SQLITE:
         return _sqlite(text)
+    if SCHEMES[scheme.lower()] == PARQUET:
+        host, _, folder = rest.partition("/")
+        if host or not folder or "?" in folder:
+            raise InputError(f"{text!r} names no folder alone; for example: {EXAMPLES}")
+        return _parquet(folder)
     try:
         return _postgresql(urlsplit(f"postgresql://{rest}"))
     except ValueError as error:
@@ -105,6 +133,15 @@ def _sqlite(text: str) -> Address:
     if url.database in (None, "", ":memory:"):
         raise InputError(f"{text!r} names no file; for example: {EXAMPLES}")
     return Address(str(url.database), url)
+
+
+def _parquet(folder: str) -> Address:
+    if find_spec("pyarrow") is None:
+        raise MissingExtraError("recording to Parquet", "parquet")
+    name = folder if folder == "/" else folder.rstrip("/")
+    if Path(name).exists() and not Path(name).is_dir():
+        raise InputError(f"{name} is a file; rows go to Parquet files in a folder: parquet:///FOLDER")
+    return Address(name, URL.create(PARQUET, database=name))
 
 
 def _not_a_url(text: str, reason: str) -> InputError:

@@ -27,12 +27,14 @@ from trex_market.core.messages import (
     OrderRejected,
     OrderReplaced,
     Paid,
+    ProgrammeEvent,
     RoundStarted,
     Transaction,
     Written,
 )
 from trex_market.storage import tables
 from trex_market.storage.bulk import Batch
+from trex_market.storage.demand_response import DR_EVENTS, demand_response_rows
 from trex_market.storage.rows import (
     OrderStatus,
     Row,
@@ -95,6 +97,8 @@ class RowCollector:
         self._orders: dict[int, Row] = {}
         self._readings: dict[tuple[str, int], Row] = {}
         self._metrics: dict[tuple[str, int, str], Row] = {}
+        self._beside: dict[str, dict[Row, Row]] = {}
+        """Of programmes: table -> key -> row."""
         self._record = frozenset(record)
         self._ready: dict[Recorded, list[Row]] = {}
 
@@ -104,6 +108,7 @@ class RowCollector:
             handlers[Contracted] = self._hear_contracted
         if "transactions" in record:
             handlers |= dict.fromkeys((Delivered, Corrected, Paid), self._hear_written)
+            handlers |= dict.fromkeys(DR_EVENTS, self._hear_demand_response)
         if "meter_readings" in record:
             handlers[MeterAccepted] = self._hear_meter
         if "orders" in record:
@@ -170,6 +175,11 @@ class RowCollector:
         key = (event.participant_id, event.meter.slot_start)
         self._readings[key] = reading_row(self._run_id, event.participant_id, event.meter)
 
+    def _hear_demand_response(self, event: ProgrammeEvent) -> None:
+        for table, row in demand_response_rows(self._run_id, event):
+            key = row[: len(tables.metadata.tables[table].primary_key)]
+            self._beside.setdefault(table, {})[key] = row
+
     def _hear_opened(self, event: MarketOpened) -> None:
         self._step = event.terms.step
 
@@ -207,6 +217,7 @@ class RowCollector:
     def _waiting(self) -> int:
         """How many rows wait to be taken."""
         listed = len(self._contracts) + len(self._transactions) + sum(map(len, self._ready.values()))
+        listed += sum(map(len, self._beside.values()))
         return listed + len(self._orders) + len(self._readings) + len(self._metrics)
 
     def _take(self) -> list[Batch]:
@@ -225,13 +236,19 @@ class RowCollector:
         }
         for name, ready in self._ready.items():
             rows[name] += ready
-        return [
+        batches = [
             Batch(tables.metadata.tables[name], made, replace=name in REPLACED)
             for name, made in rows.items()
             if made
         ]
+        beside = [
+            Batch(tables.metadata.tables[table], list(made.values()), replace=True)
+            for table, made in self._beside.items()
+        ]
+        return batches + beside
 
     def _forget(self) -> None:
         self._contracts, self._transactions = [], []
         self._orders, self._readings, self._metrics = {}, {}, {}
         self._ready = {}
+        self._beside = {}

@@ -1,5 +1,7 @@
 """The database: opened and checked, runs started and finished, rows inserted.
 
+On SQLite and PostgreSQL here; a folder of Parquet files is a database, too: see `parquet`.
+
 All that goes wrong is a `StorageError` of one sentence, without passwords.
 """
 
@@ -7,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import closing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 import msgspec
-from sqlalchemy import Executable, Row, event, insert, select, text, update
+from sqlalchemy import Column, Executable, Row, Select, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
@@ -28,6 +30,9 @@ from trex_market.storage.outages import storage_errors
 from trex_market.storage.rows import RunRecord, RunStatus
 from trex_market.storage.schema import Schema
 from trex_market.storage.tables import runs
+
+if TYPE_CHECKING:
+    from trex_market.storage.parquet import ParquetDatabase
 
 STREAM_ROWS = 2_000
 """So many rows a stream reads at once."""
@@ -59,23 +64,26 @@ class Database:
         self._on_sqlite = engine.dialect.name == "sqlite"
 
     @classmethod
-    async def open(cls, text: str, *, upgrade: bool = False) -> Self:
+    async def open(cls, text: str, *, upgrade: bool = False) -> Database:
         """Open a database; create its folder and tables where they are missing.
 
         An SQLite file of an older schema version is upgraded: it belongs to whoever opens it. A PostgreSQL
         database may have other users, with programs of that version, and is upgraded only when told to.
 
         Args:
-            text: ``sqlite:///path``, ``postgresql://user:password@host/database``, or the bare path of a
-                file that ends in .db, .sqlite or .sqlite3.
+            text: ``sqlite:///path``, ``postgresql://user:password@host/database``, ``parquet:///folder``, or
+                the bare path of a file that ends in .db, .sqlite or .sqlite3, or of a folder in .parquet.
             upgrade: whether to upgrade PostgreSQL too; that takes as long as it takes.
 
         Raises:
             InputError: if the address is none of these.
+            MissingExtraError: if it is Parquet, and PyArrow is not installed.
             OutageError: if it cannot be opened at the moment.
             StorageError: if it cannot be opened, or its tables are not those of this version.
         """
         address = parse_address(text)
+        if address.folder is not None:
+            return await _parquet().open_folder(address.folder)
         database = cls(_engine(address, None if upgrade else COMMAND_TIMEOUT), address.name)
         try:
             with storage_errors(database.name):
@@ -97,6 +105,8 @@ class Database:
             StorageError: if it cannot be read.
         """
         address = parse_address(text)
+        if address.folder is not None:
+            return _parquet().examine_folder(address.folder)
         if address.file is not None and not address.file.is_file():
             raise InputError(f"there is no file {address.name}")
         async with cls(_engine(address, COMMAND_TIMEOUT), address.name) as database:
@@ -148,8 +158,7 @@ class Database:
         while True:
             run_id = await self._free_run_id(record.id)
             # Another process may take the id in between.
-            with storage_errors(self.name), suppress(IntegrityError):
-                await self._insert_run(msgspec.structs.replace(record, id=run_id))
+            if await self._insert_run(msgspec.structs.replace(record, id=run_id)):
                 return run_id
 
     async def _free_run_id(self, wanted: str) -> str:
@@ -183,14 +192,19 @@ class Database:
         """
         while not await self.resume_run(record.id):
             # Another process may take the id in between.
-            with storage_errors(self.name), suppress(IntegrityError):
-                await self._insert_run(record)
+            if await self._insert_run(record):
                 return True
         return False
 
-    async def _insert_run(self, record: RunRecord) -> None:
-        async with self._engine.begin() as connection:
-            await connection.execute(insert(runs), msgspec.structs.asdict(record))
+    async def _insert_run(self, record: RunRecord) -> bool:
+        """Write down a run; return whether its id was free."""
+        with storage_errors(self.name):
+            try:
+                async with self._engine.begin() as connection:
+                    await connection.execute(insert(runs), msgspec.structs.asdict(record))
+            except IntegrityError:
+                return False
+        return True
 
     async def finish_run(self, run_id: str, status: RunStatus, finished_at: int) -> None:
         """Write down how a run ended.
@@ -239,17 +253,30 @@ class Database:
             async with self._engine.connect() as connection:
                 return (await connection.execute(query)).all()
 
-    async def stream(self, query: Executable) -> AsyncIterator[Sequence[Row[Any]]]:
+    async def stream(
+        self, query: Select[Any], first: Column[int], *others: Column[Any]
+    ) -> AsyncGenerator[Sequence[Row[Any]], None]:
         """Yield the rows of a query in parts, for queries whose rows would fill the memory.
+
+        Args:
+            query: of one table.
+            first: the column that the rows are ordered by.
+            others: what comes next in their order.
 
         Raises:
             StorageError: if the database cannot be read.
         """
         with storage_errors(self.name):
             async with self._engine.connect() as connection:
-                result = await connection.stream(query)
+                result = await connection.stream(query.order_by(first, *others))
                 async for part in result.partitions(STREAM_ROWS):
                     yield part
+
+
+def _parquet() -> type[ParquetDatabase]:
+    from trex_market.storage.parquet import ParquetDatabase  # noqa: PLC0415 - needs an extra
+
+    return ParquetDatabase
 
 
 def _engine(address: Address, command_timeout: float | None) -> AsyncEngine:

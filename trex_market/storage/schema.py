@@ -19,7 +19,7 @@ from trex_market.storage.tables import metadata
 
 logger = logging.getLogger(__name__)
 
-VERSION = "0001"
+VERSION = "0002"
 """Of `tables`; a test holds that the newest migration leads to the same."""
 
 VERSION_TABLE = "trex_market_version"

@@ -6,10 +6,11 @@ return for the slot, and raise `StorageError` if the database cannot be read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Table, func, select
 
 from trex_market.core.messages import Contract, MeterReading, Order, Transaction
 from trex_market.storage import rows, tables
@@ -26,53 +27,52 @@ STANDING = ("accepted", "replaced")
 def transactions(database: Database, run_id: str) -> Groups[Transaction]:
     """Yield a run's transactions, in order of their ids within a slot."""
     table = tables.transactions
-    query = select(table).where(table.c.run_id == run_id).order_by(table.c.time_creation, table.c.id)
-    return _grouped(database, query, lambda row: row.time_creation, rows.transaction)
+    found = database.stream(_of_run(table, run_id), table.c.time_creation, table.c.id)
+    return _grouped(found, lambda row: row.time_creation, rows.transaction)
 
 
 def contracts(database: Database, run_id: str) -> Groups[Contract]:
     """Yield a run's contracts, in order of their ids within a slot."""
     table = tables.contracts
-    query = select(table).where(table.c.run_id == run_id).order_by(table.c.slot_start, table.c.id)
-    return _grouped(database, query, lambda row: row.slot_start, rows.contract)
+    found = database.stream(_of_run(table, run_id), table.c.slot_start, table.c.id)
+    return _grouped(found, lambda row: row.slot_start, rows.contract)
 
 
 def standing_orders(database: Database, run_id: str) -> Groups[Order]:
     """Yield a run's orders that stood when their gate closed, as they were submitted within a slot."""
     table = tables.orders
-    query = (
-        select(table)
-        .where(table.c.run_id == run_id, table.c.status.in_(STANDING))
-        .order_by(table.c.slot_start, table.c.sequence)
-    )
-    return _grouped(database, query, lambda row: row.slot_start, rows.order)
+    standing = _of_run(table, run_id).where(table.c.status.in_(STANDING))
+    found = database.stream(standing, table.c.slot_start, table.c.sequence)
+    return _grouped(found, lambda row: row.slot_start, rows.order)
 
 
 def readings(database: Database, run_id: str) -> Groups[tuple[str, MeterReading]]:
     """Yield a run's readings and whose they are, in order of participants within a slot."""
     table = tables.meter_readings
-    query = select(table).where(table.c.run_id == run_id).order_by(table.c.slot_start, table.c.participant_id)
-    return _grouped(
-        database, query, lambda row: row.slot_start, lambda row: (row.participant_id, rows.reading(row))
-    )
+    found = database.stream(_of_run(table, run_id), table.c.slot_start, table.c.participant_id)
+    return _grouped(found, lambda row: row.slot_start, lambda row: (row.participant_id, rows.reading(row)))
+
+
+def _of_run(table: Table, run_id: str) -> Select[Any]:
+    return select(table).where(table.c.run_id == run_id)
 
 
 async def _grouped(
-    database: Database,
-    query: Select[Any],
+    found: AsyncGenerator[Sequence[Any], None],
     slot_of: Callable[[Any], int],
     record_of: Callable[[Any], Record],
 ) -> Groups[Record]:
     slot_start: int | None = None
     group: list[Record] = []
-    async for part in database.stream(query):
-        for row in part:
-            start = slot_of(row)
-            if start != slot_start:
-                if slot_start is not None:
-                    yield slot_start, group
-                slot_start, group = start, []
-            group.append(record_of(row))
+    async with aclosing(found):  # or whoever stops early would leave a connection behind
+        async for part in found:
+            for row in part:
+                start = slot_of(row)
+                if start != slot_start:
+                    if slot_start is not None:
+                        yield slot_start, group
+                    slot_start, group = start, []
+                group.append(record_of(row))
     if slot_start is not None:
         yield slot_start, group
 

@@ -132,3 +132,76 @@ metrics = Table(
     _decimal("value", optional=True),
     sqlite_with_rowid=False,
 )
+
+# What a programme adds: one row each for an event, a device's part in it, a sample of its power, and what it
+# could have shed at a full hour. Energy that is a sum of samples is in W*s, power in W, shares are 0 to 1.
+demand_response_events = Table(
+    "demand_response_events",
+    metadata,
+    _text("run_id", key=True),
+    _text("id", key=True),
+    _whole("time_start"),
+    _whole("time_end"),
+    _whole("energy", optional=True),
+    _decimal("share", optional=True),
+    _whole("time_invited"),
+    _whole("time_answer_by"),
+    _text("accept"),
+    _decimal("quorum"),
+    _decimal("price"),
+    _decimal("penalty"),
+    _text("status"),
+    sqlite_with_rowid=False,
+)
+
+demand_response_invitations = Table(
+    "demand_response_invitations",
+    metadata,
+    _text("run_id", key=True),
+    _text("event_id", key=True),
+    _text("device_id", key=True),
+    _text("participant_id"),
+    _whole("expected_w"),
+    _whole("asked_w"),
+    Column("accepts", Boolean, nullable=True),
+    _whole("committed_w"),
+    _whole("time_answered", optional=True),
+    Column("automatic", Boolean, nullable=False),
+    _whole("duration_s", optional=True),
+    _whole("measured_s", optional=True),
+    _whole("baseline_ws", optional=True),
+    _whole("metered_ws", optional=True),
+    _whole("committed_ws", optional=True),
+    _whole("credited_ws", optional=True),
+    _text("quality", optional=True),
+    Column("adjusted", Boolean, nullable=True),
+    _whole("paid", optional=True),
+    _whole("amount", optional=True),
+    _whole("rebound_ws", optional=True),
+    _whole("rebound_s", optional=True),
+    sqlite_with_rowid=False,
+)
+
+demand_response_samples = Table(
+    "demand_response_samples",
+    metadata,
+    _text("run_id", key=True),
+    _text("event_id", key=True),
+    _text("device_id", key=True),
+    _whole("time", key=True),
+    _whole("power_w"),
+    sqlite_with_rowid=False,
+)
+
+demand_response_flexibility = Table(
+    "demand_response_flexibility",
+    metadata,
+    _text("run_id", key=True),
+    _whole("time", key=True),
+    _text("device_id", key=True),
+    _text("participant_id"),
+    _whole("power_w", optional=True),
+    _text("mode"),
+    _whole("sheddable_w"),
+    sqlite_with_rowid=False,
+)

@@ -74,10 +74,21 @@ def make_contestants(names: Iterable[str], opened: OpenMarket) -> list[Contestan
         InputError: if there is no such rule, or fewer than two are named.
     """
     check_names(names := list(dict.fromkeys(names)))
+    check_market(opened)
     return [
         SharingContestant(name, SHARING[name]) if name in SHARING else AuctionContestant(name, opened)
         for name in names
     ]
+
+
+def check_market(opened: OpenMarket) -> None:
+    """Check that a market's orders can be cleared again.
+
+    Raises:
+        InputError: if they cannot.
+    """
+    if opened.areas:
+        raise InputError("a market with areas cannot be compared: recorded orders do not say who was where")
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -4,6 +4,8 @@ A rule is a function ``(bids, asks) -> matches`` over orders sorted by priority.
 It owns pairing *and* price. The registry `RULES` names the rules that there are;
 `make_rule` makes one from its name and options.
 
+Where there are fees between areas, or orders have requirements, pairs meet on terms of their own: `clearing.meeting`.
+
     MicroTE          pools by source   crossing      k pricing, k = 0.5
     MicroTE2         pools by source   equal price   k pricing, k = 0.5
     MicroTE3         pools by source   crossing      each at its own price

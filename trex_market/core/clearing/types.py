@@ -20,6 +20,34 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     price_buy: int
 
 
+class PairMatch(Match, frozen=True, gc=False):
+    """A bid and an ask that meet on terms of their own. Fees in micro-dollars per kWh.
+
+    Args:
+        fee_ask: the seller gets so much less than `price_sell`.
+        fee_bid: the buyer pays so much more than `price_buy`.
+        bid_set: place of the requirement under which the bid met the ask; 0 if it has none.
+        ask_set: likewise of the ask.
+    """
+
+    fee_ask: int
+    fee_bid: int
+    bid_set: int
+    ask_set: int
+
+
+class PairPricing(msgspec.Struct, frozen=True):
+    """How a pair is priced, where pairs meet on terms of their own.
+
+    Args:
+        k: place of the price between ask and bid, in millionths; None if each has its own price.
+        equal: whether only equal prices meet.
+    """
+
+    k: int | None
+    equal: bool = False
+
+
 class RuleOptions(msgspec.Struct, frozen=True):
     """What a rule may depend on besides the orders.
 

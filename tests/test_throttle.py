@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from trex_market.server.throttle import Bucket, Lockout, Rate, Recent, is_loopback, network_of
+from trex_market.throttle import Bucket, Lockout, Rate, Recent, is_loopback, network_of
 
 
 class Clock:
