@@ -98,9 +98,7 @@ class LiveMarket:
         """
         names = list(self._study.config.participants)
         snapshot_lines = self._study.config.server.snapshot_lines
-        state = LiveState(
-            self._directory, self._study.terms, snapshot_lines, self._study.live_programmes()
-        )
+        state = LiveState(self._directory, self._study.terms, snapshot_lines, self._study.live_programmes())
         journal = state.journal
         if journal.cut:
             self._say(f"{journal.path}: {journal.cut} bytes of a torn last line were cut off")

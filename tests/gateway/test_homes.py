@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from participants.devices.battery import Battery
 from tests.helpers import START, STEP, Series
 from trex_market.core.messages import BATTERY, EXTERNAL, OTHER, Contract
+from trex_market.gateway import homes
 from trex_market.gateway.homes import HomeAccount, asset_of, marked
 
 SLOT = START + 2 * STEP
@@ -79,6 +80,13 @@ def test_forecasts_go_before_the_profile_and_measurements_before_them() -> None:
     ann.foresee("PV", {SLOT: 0}, measured=True)
     assert ann.generation(SLOT) == {"solar": 0}
     assert ann.load(SLOT + STEP) == 500
+
+
+def test_forecasts_are_forgotten_from_the_oldest_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homes, "SLOTS_KEPT", 2)
+    ann = home()
+    ann.foresee("Load", {SLOT + 2 * STEP: 3, SLOT: 1, SLOT + STEP: 2}, measured=False)
+    assert [ann.load(SLOT + place * STEP) for place in range(3)] == [500, 2, 3]
 
 
 def test_without_any_word_of_it_there_is_no_reading() -> None:

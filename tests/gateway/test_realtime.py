@@ -98,6 +98,8 @@ def test_measurements_feed_the_delivery(tmp_path: Path) -> None:
 
         until((out / "market.db").exists)
         until(delivered, 150)
+        again = load.measure({now: 0.9})
+        assert (again["status"], again["code"]) == ("error", "bad_slot"), "it was delivered with a reading"
         trader.close()
         load.close()
         pv.close()

@@ -168,7 +168,9 @@ def as_markdown(title: str, reports: Sequence[RunReport]) -> str:
             parts.append(table(POINT_HEADER, point_rows(report.flexibility)))
             parts.append(table(PAYMENT_HEADER, payment_rows(report.flexibility)))
         if report.responses is not None:
-            parts.append("## Demand response" if len(reports) == 1 else f"## Demand response of {report.label}")
+            parts.append(
+                "## Demand response" if len(reports) == 1 else f"## Demand response of {report.label}"
+            )
             parts.append(table(EVENT_HEADER, event_rows(report.responses, report.timezone)))
             parts.append(table(RESPONDENT_HEADER, respondent_rows(report.responses)))
         heading = "## Participants" if len(reports) == 1 else f"## Participants of {report.label}"

@@ -140,8 +140,8 @@ class HomeAccount:
         """Take forecasts or measurements of an asset: start of slot -> Wh."""
         known = (self._measured if measured else self._forecasts).setdefault(kind, {})
         known.update(energy)
-        while len(known) > SLOTS_KEPT:
-            del known[min(known)]
+        for slot in sorted(known)[: max(0, len(known) - SLOTS_KEPT)]:
+            del known[slot]
 
     def was_measured(self, slot_start: int) -> bool:
         """Say whether anything of a slot was measured."""

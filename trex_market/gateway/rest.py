@@ -38,6 +38,9 @@ DEVICES = "/external-connection/api/{simulation}"
 
 API_VERSION = "1.3.0"
 
+MOST_AGGREGATORS = 1_000
+"""That a user can have."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -159,6 +162,8 @@ class Rest:
         name = (await read(request)).get("name")
         if not isinstance(name, str) or not 0 < len(name) <= 200:
             malformed(f"an aggregator needs a name of 1 to 200 characters, found {name!r:.60}")
+        if len(self._registrations.of_user(user)) >= MOST_AGGREGATORS:
+            raise ProtocolError(RefusalCode.RATE_LIMITED, f"a user can have {MOST_AGGREGATORS} aggregators")
         made = self._registrations.create(name, user)
         return answer({"name": made.name, "uuid": made.uuid})
 

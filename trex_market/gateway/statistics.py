@@ -126,7 +126,7 @@ class Statistics:
         inside = self._tree.homes_in(node)
         flow = _Flow()
         for row in self._delivered:
-            if row.amount is not None or row.kind in ("shortfall",):
+            if row.amount is not None or row.kind in ("take_or_pay", "shortfall"):
                 continue  # money without energy
             buys, sells = row.buyer_id in inside, row.seller_id in inside
             if buys and sells:

@@ -18,6 +18,7 @@ from trex_market.core.messages import (
     ClearOpenSlots,
     Contract,
     MeterReading,
+    MeterRejected,
     ReportMeter,
     RoundStarted,
 )
@@ -210,7 +211,7 @@ class Ticker:
                 own = frozenset(aggregator.devices)
                 self._own[uuid] = round.next_settle, own
                 self._mailboxes.post(uuid, self._events.slot("market", 0, round, own), keep=False)
-            elif slot == round.next_settle:
+            elif slot == round.next_settle and self._mailboxes.is_there(uuid):
                 self._mailboxes.post(uuid, self._events.slot("tick", tick, round, own), keep=False)
             if made:
                 trades = self._events.trades(round, made, frozenset(aggregator.devices), self._host.now())
@@ -245,14 +246,20 @@ class Ticker:
             self._report(self._accounts[name], reading)
         self._due.clear()
 
-    def _report(self, account: HomeAccount, reading: MeterReading) -> None:
+    def _report(self, account: HomeAccount, reading: MeterReading) -> MeterRejected | None:
+        """Report a reading, and return what the market says against it."""
         engine = self._host.engine
         assert engine is not None
         time = reading.slot_end if self._simulated else self._host.now()
-        engine.submit(ReportMeter(account.participant_id, reading, time))
+        outcome = engine.submit(ReportMeter(account.participant_id, reading, time))[0]
+        return outcome if isinstance(outcome, MeterRejected) else None
 
     def _measured(self, account: HomeAccount, slots: Iterable[int]) -> None:
-        """Report slots that are over, and were measured, at once."""
+        """Report slots that are over, and were measured, at once.
+
+        Raises:
+            ProtocolError: if the market takes no reading of such a slot any more.
+        """
         if self._simulated or self._host.engine is None:
             return
         step, now = self._host.terms.step, self._host.now()
@@ -260,8 +267,9 @@ class Ticker:
             if slot + step <= now:
                 contracts = self._statistics.contracts(slot, account.participant_id)
                 reading = account.reading(slot, step, contracts)
-                if reading is not None:
-                    self._report(account, reading)
+                refused = None if reading is None else self._report(account, reading)
+                if refused is not None:
+                    raise ProtocolError(refused.code, refused.detail)
 
     # ------------------------------------------------------------ batches
 

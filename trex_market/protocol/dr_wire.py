@@ -14,6 +14,7 @@ from trex_market.protocol.wire import Message, Result, Seconds
 Kilowatts = Annotated[float, Meta(description="kW")]
 KilowattHours = Annotated[float, Meta(description="kWh")]
 Percent = Annotated[float, Meta(description="%")]
+Watts = Annotated[int, Meta(ge=-(2**40), le=2**40, description="W")]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Moment = Annotated[int, Meta(ge=0, le=2**37, description="UNIX seconds")]
 Length = Annotated[int, Meta(ge=0, le=2**31, description="seconds")]
@@ -32,8 +33,8 @@ class DrAnswer(Message, frozen=True, kw_only=True):
         reduction_kw: what it will shed, if it does.
     """
 
-    event_id: str
-    device_id: str
+    event_id: Name
+    device_id: Name
     accept: bool
     reduction_kw: Kilowatts = 0.0
 
@@ -46,9 +47,9 @@ class DeviceSample(Message, frozen=True, kw_only=True):
         time: when; now if it is left out.
     """
 
-    device_id: str
-    power_w: int
-    time: Seconds | None = None
+    device_id: Name
+    power_w: Watts
+    time: Moment | None = None
 
 
 class DevicePower(Message, frozen=True, kw_only=True):
@@ -58,9 +59,9 @@ class DevicePower(Message, frozen=True, kw_only=True):
         samples: if there are several.
     """
 
-    device_id: str | None = None
-    power_w: int | None = None
-    time: Seconds | None = None
+    device_id: Name | None = None
+    power_w: Watts | None = None
+    time: Moment | None = None
     samples: Annotated[tuple[DeviceSample, ...], Meta(max_length=10_000)] = ()
 
 

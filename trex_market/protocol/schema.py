@@ -207,7 +207,12 @@ def _events() -> str:
 
 def _demand_response() -> str:
     requests = [
-        (f"`{event}`", "to the server", "none" if data is None else _link(data.__name__), _link(answer.__name__))
+        (
+            f"`{event}`",
+            "to the server",
+            "none" if data is None else _link(data.__name__),
+            _link(answer.__name__),
+        )
         for event, (data, answer) in dr_wire.DR_REQUESTS.items()
     ]
     events = [

@@ -158,6 +158,7 @@ class Management:
 
     async def _cancel(self, request: web.Request) -> wire.Message:
         event_id = request.match_info["event_id"]
+        self._responding.running(event_id)  # what is unknown needs no line in the journal
         self._responding.submit(said.CancelDr(event_id, self._responding.now()))
         return dr_wire.EventTaken(made=self._state(self._known.events[event_id]))
 
@@ -200,6 +201,7 @@ class Management:
     async def _instruct(self, request: web.Request) -> wire.Message:
         hours = decoded_json(dr_wire.Hours, await _body(request)).hours
         device_id = request.match_info["device_id"]
+        checks.known_device(self._known.devices, device_id)
         self._responding.submit(said.InstructDevice(device_id, tuple(hours), self._responding.now()))
         return wire.Result()
 
@@ -215,6 +217,9 @@ class Management:
     async def _set_rule(self, request: web.Request) -> wire.Message:
         rule = dr_answers.auto_response(decoded_json(dr_wire.AutoResponse, await _body(request)))
         participant_id = request.match_info.get("participant_id")
+        if participant_id is not None and self._server.desk.seats.find(participant_id) is None:
+            detail = "there is no such participant"
+            raise ProtocolError(RefusalCode.UNKNOWN_PARTICIPANT, detail)
         self._responding.submit(said.SetAutoResponse(participant_id, rule, self._responding.now()))
         return wire.Result()
 

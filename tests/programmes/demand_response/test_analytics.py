@@ -13,7 +13,9 @@ DAY = 86_400
 NOW = 100 * DAY
 
 
-def outcome(duration_s: int, baseline: int, metered: int, committed: int, credited: int, **others: int) -> Outcome:
+def outcome(
+    duration_s: int, baseline: int, metered: int, committed: int, credited: int, **others: int
+) -> Outcome:
     """Return an outcome, energies in kWh."""
     return Outcome(
         duration_s,
@@ -118,3 +120,17 @@ def test_nothing_is_none_and_not_zero() -> None:
     found = analyse(EVENTS, 0, 1, NOW)
     assert found.devices == ()
     assert (found.achievement, found.performance, found.mean_duration_s, found.median_answer_s) == (None,) * 4
+
+
+def test_the_target_of_a_cancelled_event_is_that_of_the_time_until_then() -> None:
+    start = FIRST + 3 * DAY
+    half = outcome(1800, 2, 1, 1, 1)
+    cancelled = event(
+        "half",
+        start,
+        part("half", "car", 4000, start - 100, half),
+        energy=4000,
+        duration_s=7200,
+        cancelled_at=start + 1800,
+    )
+    assert analyse([cancelled], start, start + 1, NOW).target_ws == 1 * KWH

@@ -32,6 +32,7 @@ from trex_market.programmes.demand_response.messages import (
     DrCompleted,
     DrExpired,
     DrProgressed,
+    DrRefused,
     DrScheduled,
     DrSettled,
     DrSilent,
@@ -312,6 +313,22 @@ def test_how_many_must_accept(
     assert len(of(events, DrExpired)) == (not takes_place)
 
 
+def refusals(events: list[Event]) -> list[str]:
+    return [refused.code.value for refused in of(events, DrRefused)]
+
+
+def test_events_of_one_device_touch_but_do_not_overlap() -> None:
+    programme = opened()
+    assert refusals(invite(programme)) == []
+    assert refusals(invite(programme, event_id="next", start=NOON + HOUR)) == []
+    assert refusals(invite(programme, event_id="before", start=NOON - HOUR)) == []
+    assert refusals(invite(programme, event_id="amid", start=NOON + 60)) == ["overlapping_event"]
+    programme.handle(CancelDr("noon", TEN))
+    assert refusals(invite(programme, event_id="instead")) == []
+    programme.handle(AnswerDr("instead", "heater", "home", False, TEN))
+    assert refusals(invite(programme, event_id="after all")) == []
+
+
 def test_load_asked_for_in_energy_is_shared_out_as_loads_are() -> None:
     programme = opened(Device("a", "x"), Device("b", "y"))
     hold(programme, "a", 1000, MONDAY - 20 * DAY, MONDAY)
@@ -368,6 +385,21 @@ def test_event_days_do_not_count_and_weekends_neither() -> None:
     device.event_days.add(programme.known.calendar.date(friday))
     invite(programme, share=1_000_000)
     assert programme.known.events["noon"].invitations["heater"].asked_w == 1000
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_the_day_of_an_event_does_not_count_later(accepts: bool) -> None:
+    programme = opened()
+    with_history(programme, days=30)
+    invite(programme)
+    programme.handle(AnswerDr("noon", "heater", "home", accepts, TEN + 60, 100 if accepts else 0))
+    programme.handle(AdvanceDr(MONDAY + 20 * HOUR))
+    hold(programme, "heater", 0, MONDAY, MONDAY + DAY)
+    tuesday = TEN + DAY
+    later = InviteDr("later", NOON + DAY, tuesday, HOUR, share=1_000_000)
+    programme.handle(later)
+    asked = programme.known.events["later"].invitations["heater"].asked_w
+    assert asked == (1000 if accepts else 900)
 
 
 def test_days_with_gaps_do_not_count() -> None:

@@ -93,13 +93,14 @@ class Aggregator:
     def powers(self, point: str, period: str) -> list[int]:
         """Return what all connections at a point are going to take in each ISP of a day, in W."""
         connections = self.terms.connections[self._known(point)]
-        return [
-            sum(
-                self._expected(connection, period, isp) + self.activation(connection, period, isp)
-                for connection in connections
-            )
-            for isp in range(1, self.calendar.count(period) + 1)
-        ]
+        changes = [own.parts for own in self._state.orders.values() if own.order.period == period]
+        powers = [0] * self.calendar.count(period)
+        for connection in connections:
+            expected = self._state.expected.get(connection, {}).get(period, {})
+            for isps in (expected, *(parts.get(connection, {}) for parts in changes)):
+                for isp, power in isps.items():
+                    powers[isp - 1] += power
+        return powers
 
     # ------------------------------------------------------------ messages out
 
