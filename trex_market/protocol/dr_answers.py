@@ -81,6 +81,7 @@ def device_part(running: RunningEvent, one: records.Invitation, now: int) -> dic
         "committed_kw": kilowatts(one.committed_w),
         "answered_at": one.answered_at,
         "automatic": one.is_automatic,
+        "left_at": one.left_at,
         "status": running.status_of(one, now),
         **known,
     }

@@ -28,6 +28,8 @@ Mode = Literal["off", "shifting", "participation"]
 class DrAnswer(Message, frozen=True, kw_only=True):
     """`dr_answer`: answer an invitation for one of the participant's devices; the last before the deadline counts.
 
+    Whoever declines after the deadline, having accepted, leaves the event: what it sheds then counts as zero.
+
     Args:
         accept: whether it takes part.
         reduction_kw: what it will shed, if it does.
@@ -78,6 +80,8 @@ class DrDevice(Message, frozen=True, kw_only=True):
         committed_kw: what it will shed.
         answered_at: when it was answered.
         automatic: whether the standing rule answered.
+        left_at: when it declined after the deadline, although it had accepted; what it sheds from then on counts as
+            zero. null if it did not.
         status: of its part: that of an event that goes on without it is `expired`.
         baseline_kwh: what it would have taken, in the time that was measured; null before that is known, as are all below.
         metered_kwh: what it took.
@@ -98,6 +102,7 @@ class DrDevice(Message, frozen=True, kw_only=True):
     committed_kw: Kilowatts
     answered_at: Seconds | None
     automatic: bool
+    left_at: Seconds | None
     status: Status
     baseline_kwh: KilowattHours | None = None
     metered_kwh: KilowattHours | None = None

@@ -146,7 +146,7 @@ def check_answer(command: AnswerDr, running: RunningEvent) -> Invitation:
         raise refuse(RefusalCode.UNAUTHORISED, detail)
     if event.cancelled_at is not None:
         raise refuse(RefusalCode.WRONG_PHASE, f"the event {event.event_id!r} was cancelled")
-    if command.time >= event.answer_by:
+    if command.time >= event.answer_by and not is_withdrawal(command, running):
         detail = f"answers were taken until {event.answer_by}; it is {command.time}"
         raise refuse(RefusalCode.DEADLINE_PASSED, detail)
     if command.accepts and not 0 < command.reduction_w <= MAX_POWER:
@@ -155,6 +155,14 @@ def check_answer(command: AnswerDr, running: RunningEvent) -> Invitation:
     if not command.accepts and command.reduction_w:
         raise refuse(RefusalCode.BAD_LOAD, "who does not accept sheds nothing")
     return invitation
+
+
+def is_withdrawal(command: AnswerDr, running: RunningEvent) -> bool:
+    """Say whether an answer after the deadline is that of a device which leaves an event to which it is committed."""
+    invitation = running.invitations[command.device_id]
+    is_committed = bool(invitation.accepts) and invitation.left_at is None
+    can_leave = running.status(command.time) in ("scheduled", "active")
+    return not command.accepts and is_committed and can_leave
 
 
 def check_report(command: ReportPower, devices: Mapping[str, MeasuredDevice]) -> None:

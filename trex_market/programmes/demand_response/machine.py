@@ -42,7 +42,7 @@ from trex_market.programmes.demand_response.messages import (
     SetAutoResponse,
     TakeFlexibility,
 )
-from trex_market.programmes.demand_response.records import NAME, PowerSample, Terms
+from trex_market.programmes.demand_response.records import NAME, Invitation, PowerSample, Terms
 from trex_market.programmes.demand_response.running import RunningEvent, Stage
 
 
@@ -153,14 +153,25 @@ class DemandResponse:
 
     def _answer(self, command: AnswerDr) -> list[Event]:
         running = checks.known_event(self.known.events, command.event_id)
+        invitation = checks.check_answer(command, running)
+        if command.time >= running.event.answer_by:
+            return self._leave(invitation, running, command.time)
         invitation = msgspec.structs.replace(
-            checks.check_answer(command, running),
+            invitation,
             accepts=command.accepts,
             committed_w=command.reduction_w,
             answered_at=command.time,
             is_automatic=False,
         )
         running.invitations[command.device_id] = invitation
+        return [DrAnswered(invitation)]
+
+    def _leave(self, invitation: Invitation, running: RunningEvent, time: int) -> list[Event]:
+        """Let a device leave an event; what it committed stays, and what it sheds counts as zero from now on."""
+        invitation = msgspec.structs.replace(invitation, left_at=time)
+        running.invitations[invitation.device_id] = invitation
+        if running.stage == Stage.STARTED:
+            running.segments = cut_at(running.segments, time)
         return [DrAnswered(invitation)]
 
     def _cancel(self, command: CancelDr) -> list[Event]:

@@ -58,7 +58,7 @@ def cut(event: DrEvent, rebound_s: int, interval_s: int) -> list[Segment]:
 
 
 def cut_at(segments: list[Segment], time: int) -> list[Segment]:
-    """Cut once more, where an event was cancelled; what was measured until now was before that."""
+    """Cut once more, where an event was cancelled or left; what was measured until now was before that."""
     found: list[Segment] = []
     for segment in segments:
         if segment.start < time < segment.end:

@@ -66,6 +66,8 @@ class InviteDr(ProgrammeCommand, frozen=True, tag="dr_invite"):
 class AnswerDr(ProgrammeCommand, frozen=True, tag="dr_answer"):
     """A participant answers for one of its devices; the last answer before the deadline counts.
 
+    After it, a device that accepted can still leave the event: what it sheds then counts as zero.
+
     Args:
         reduction_w: what it will shed, if it accepts.
     """

@@ -257,6 +257,7 @@ class Invitation(msgspec.Struct, frozen=True):
         answered_at: when it was last answered.
         is_automatic: whether the standing rule answered.
         outcome: what came of it, once that is known.
+        left_at: when it withdrew after the deadline; what it sheds from then on counts as zero. None if it did not.
     """
 
     event_id: str
@@ -269,6 +270,7 @@ class Invitation(msgspec.Struct, frozen=True):
     answered_at: int | None = None
     is_automatic: bool = False
     outcome: Outcome | None = None
+    left_at: int | None = None
 
 
 class PowerSample(msgspec.Struct, frozen=True, gc=False):

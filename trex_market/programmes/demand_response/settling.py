@@ -32,9 +32,23 @@ class Sums(msgspec.Struct):
 
 
 def summed(
-    segments: Iterable[Segment], device_id: str, expected: Expected, committed_w: int, interval_s: int
+    segments: Iterable[Segment],
+    device_id: str,
+    expected: Expected,
+    committed_w: int,
+    interval_s: int,
+    left_at: int | None = None,
 ) -> Sums:
-    """Add up what a device did; where nothing is known of its baseline, it is taken to have done nothing."""
+    """Add up what a device did; where nothing is known of its baseline, it is taken to have done nothing.
+
+    Args:
+        segments: of which time.
+        device_id: of the device.
+        expected: its baseline.
+        committed_w: of what it shed, at most this is credited.
+        interval_s: length of the baseline's intervals.
+        left_at: nothing is credited from then on; None if it stayed.
+    """
     sums = Sums()
     for segment in segments:
         seconds = segment.measured_s.get(device_id, 0)
@@ -45,7 +59,8 @@ def summed(
         sums.measured_s += seconds
         sums.baseline_ws += baseline
         sums.metered_ws += metered
-        sums.credited_ws += min(max(baseline - metered, 0), committed_w * seconds)
+        if left_at is None or segment.end <= left_at:
+            sums.credited_ws += min(max(baseline - metered, 0), committed_w * seconds)
     return sums
 
 
@@ -54,7 +69,8 @@ def outcome(running: RunningEvent, invitation: Invitation, interval_s: int) -> O
     event, device_id = running.event, invitation.device_id
     expected = running.expected.get(device_id, NOTHING_EXPECTED)
     during = [segment for segment in running.segments if segment.end <= event.end]
-    sums = summed(during, device_id, expected, invitation.committed_w, interval_s)
+    left_at = invitation.left_at
+    sums = summed(during, device_id, expected, invitation.committed_w, interval_s, left_at)
     duration = event.end - event.start
     committed_ws = invitation.committed_w * duration
     paid = rounded(sums.credited_ws, WS_PER_WH)
