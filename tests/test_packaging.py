@@ -34,7 +34,7 @@ def test_code_config_and_data_travel_in_the_wheel(wheel: zipfile.ZipFile) -> Non
         "trex_market/data/demo.yaml",
         "trex_market/data/semiurban/profiles.csv.gz",
         "trex_market/data/semiurban/LICENSE",
-        "trex_market/cli.py",
+        "trex_market/cli/__init__.py",
         "trex_market/server/static/index.html",
         "trex_market/analysis/assets/page.css",
         "trex_market/analysis/assets/page.js",

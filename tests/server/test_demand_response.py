@@ -151,10 +151,7 @@ async def test_late_and_repeated_requests_are_refused(tmp_path: Path) -> None:
         await says_power(ann, "heater", 5)
         assert await ann.is_refused("device_power", {"device_id": "heater", "power_w": 6}) == "bad_time"
         await market.clock.set(NOON - 600)
-        assert (
-            await ann.is_refused("dr_answer", answer | {"accept": False, "reduction_kw": 0})
-            == "deadline_passed"
-        )
+        assert await ann.is_refused("dr_answer", answer | {"reduction_kw": 2}) == "deadline_passed"
         assert await ann.is_refused("dr_answer", answer | {"device_id": "car"}) == "deadline_passed"
 
 
@@ -190,6 +187,21 @@ async def test_what_managers_are_refused(
         assert (found, answer["code"]) == (status, code), answer
         assert answer["detail"]
         assert [one["event_id"] for one in (await market.gets("/dr/events"))["events"]] == ["first"]
+
+
+async def test_who_accepted_can_leave_after_the_deadline_once(tmp_path: Path) -> None:
+    async with place(tmp_path) as market, Agent(market.server.own_url, "ann") as ann:
+        known(market)
+        await market.invites()
+        answer = {"event_id": "noon", "device_id": "heater", "accept": True, "reduction_kw": 1}
+        assert (await ann.says("dr_answer", answer))["ok"]
+        await market.clock.set(NOON + 60)
+        await ann.hears("dr_event_started")
+        leaves = answer | {"accept": False, "reduction_kw": 0}
+        assert (await ann.says("dr_answer", leaves))["ok"]
+        heater, _ = (await ann.says("dr_events"))["events"][0]["devices"]
+        assert (heater["accepts"], heater["committed_kw"], heater["left_at"]) == (True, 1.0, NOON + 60)
+        assert await ann.is_refused("dr_answer", leaves) == "deadline_passed"
 
 
 async def test_devices_rules_instructions_and_flexibility(tmp_path: Path) -> None:

@@ -249,6 +249,77 @@ def statuses(programme: DemandResponse, *moments: int) -> list[str]:
     return [running.status(moment) for moment in moments]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_who_leaves_an_event_is_credited_nothing_from_then_on(restarts: bool) -> None:
+    programme = opened(Device("heater", "home"), Device("pump", "other"), penalty=100_000)
+    with_history(programme)
+    invite(programme, share=300_000)
+    for device_id, owner in (("heater", "home"), ("pump", "other")):
+        programme.handle(AnswerDr("noon", device_id, owner, True, TEN + 60, 300))
+    events: list[Event] = []
+    for time in range(NOON - 30, NOON + HOUR + 91, 30):
+        if time == NOON + 1200:  # in the middle of an interval
+            left = programme.handle(AnswerDr("noon", "heater", "home", False, time))
+            assert of(left, DrAnswered)[0].invitation.left_at == time
+            again = programme.handle(AnswerDr("noon", "heater", "home", False, time + 1))
+            assert of(again, DrRefused)[0].code == "deadline_passed"
+            back = programme.handle(AnswerDr("noon", "heater", "home", True, time + 2, 300))
+            assert of(back, DrRefused)[0].code == "deadline_passed"
+            if restarts:
+                programme = restarted(programme)
+        # Within an interval the pump sheds nothing, then twice as much: that counts together.
+        events += report(programme, "heater", 700, time)
+        events += report(programme, "pump", 1000 if time - NOON < 1200 else 400, time)
+    (settled,) = of(events, DrSettled)
+    heater, pump = (one.outcome for one in settled.invitations)
+    assert (heater.measured_s, heater.reduction_ws) == (HOUR, 300 * HOUR)
+    assert (heater.committed_ws, heater.credited_ws) == (300 * HOUR, 300 * 1200)
+    assert heater.amount == 100 * 200_000 - 200 * 100_000
+    assert pump.credited_ws == 3 * 300 * 900
+
+
+def test_who_leaves_before_the_event_is_credited_nothing() -> None:
+    programme = opened(penalty=100_000)
+    with_history(programme)
+    invite(programme)
+    answered(programme)
+    (left,) = of(programme.handle(AnswerDr("noon", "heater", "home", False, NOON - 300)), DrAnswered)
+    assert (left.invitation.accepts, left.invitation.committed_w) == (True, 300)
+    events = held(programme, "heater", 700, NOON - 30, NOON + HOUR + 90)
+    assert of(events, DrStarted)
+    outcome = result(of(events, DrSettled))
+    assert (outcome.reduction_ws, outcome.credited_ws) == (300 * HOUR, 0)
+    assert outcome.amount == -300 * 100_000
+
+
+def test_an_event_that_was_left_can_be_cancelled() -> None:
+    programme = opened()
+    with_history(programme)
+    invite(programme)
+    answered(programme)
+    events = held(programme, "heater", 700, NOON - 30, NOON + 600)
+    programme.handle(AnswerDr("noon", "heater", "home", False, NOON + 600))
+    events += held(programme, "heater", 700, NOON + 630, NOON + 1200)
+    programme.handle(CancelDr("noon", NOON + 1200))
+    events += held(programme, "heater", 700, NOON + 1230, NOON + 1350)
+    outcome = result(of(events, DrSettled))
+    assert (outcome.duration_s, outcome.measured_s, outcome.credited_ws) == (1200, 1200, 300 * 600)
+
+
+def test_who_declined_or_said_nothing_cannot_leave() -> None:
+    programme = opened(Device("heater", "home"), Device("pump", "other"), Device("car", "third"))
+    with_history(programme)
+    invite(programme)
+    answered(programme)
+    programme.handle(AnswerDr("noon", "car", "third", False, TEN + 60))
+    for device_id, owner in (("pump", "other"), ("car", "third")):
+        (refused,) = of(programme.handle(AnswerDr("noon", device_id, owner, False, NOON + 60)), DrRefused)
+        assert refused.code == "deadline_passed"
+    held(programme, "heater", 700, NOON + 60, NOON + HOUR)
+    (refused,) = of(programme.handle(AnswerDr("noon", "heater", "home", False, NOON + HOUR)), DrRefused)
+    assert refused.code == "deadline_passed"
+
+
 def test_status_follows_from_the_clock() -> None:
     programme = opened()
     invite(programme)

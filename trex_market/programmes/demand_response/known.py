@@ -130,6 +130,7 @@ class Known:
         """Let an event rest."""
         running.stage = Stage.DONE
         running.automatic, running.segments, running.expected = [], [], {}
+        running.own_segments = {}
         self.live.pop(running.event.event_id, None)
 
     def expectation(self, event: DrEvent) -> Expectation:

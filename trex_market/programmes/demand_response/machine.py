@@ -18,7 +18,7 @@ from trex_market.programmes.demand_response.clockwork import Clockwork
 from trex_market.programmes.demand_response.devices import MeasuredDevice
 from trex_market.programmes.demand_response.inviting import event_of, invitations_of
 from trex_market.programmes.demand_response.known import DrState, Known
-from trex_market.programmes.demand_response.measuring import cut_at, spread
+from trex_market.programmes.demand_response.measuring import cut_at, only_of, spread
 from trex_market.programmes.demand_response.messages import (
     COMMANDS,
     AdvanceDr,
@@ -112,7 +112,7 @@ class DemandResponse:
             device_id = device.device.device_id
             piece = device.read(event.meter)
             for running in self.known.measured_in(device_id):
-                spread(running.segments, device_id, piece)
+                spread(running.segments_of(device_id), device_id, piece)
 
     def state(self) -> DrState:
         """Return all that it knows."""
@@ -170,8 +170,11 @@ class DemandResponse:
         """Let a device leave an event; what it committed stays, and what it sheds counts as zero from now on."""
         invitation = msgspec.structs.replace(invitation, left_at=time)
         running.invitations[invitation.device_id] = invitation
-        if running.stage == Stage.STARTED:
-            running.segments = cut_at(running.segments, time)
+        if (
+            running.stage == Stage.STARTED
+        ):  # a cut in the segments of all would change what others are credited
+            own = only_of(running.segments, invitation.device_id)
+            running.own_segments[invitation.device_id] = cut_at(own, time)
         return [DrAnswered(invitation)]
 
     def _cancel(self, command: CancelDr) -> list[Event]:
@@ -184,6 +187,8 @@ class DemandResponse:
         if running.stage == Stage.STARTED:
             running.stage = Stage.ENDED
             running.segments = cut_at(running.segments, command.time)
+            for device_id, own in running.own_segments.items():
+                running.own_segments[device_id] = cut_at(own, command.time)
         else:
             self.known.is_done(running)
         return [DrCancelled(running.event, running.participants)]
@@ -208,7 +213,7 @@ class DemandResponse:
             if event.start <= sample.time <= event.end:
                 listed.append((event.event_id, sample))
             if piece is not None:
-                spread(running.segments, sample.device_id, piece)
+                spread(running.segments_of(sample.device_id), sample.device_id, piece)
                 continue
             start, end = max(event.start, before or 0), min(sample.time, event.end)
             if start < end:

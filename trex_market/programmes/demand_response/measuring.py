@@ -71,6 +71,19 @@ def cut_at(segments: list[Segment], time: int) -> list[Segment]:
     return found
 
 
+def only_of(segments: list[Segment], device_id: str) -> list[Segment]:
+    """Return the same time with what one device took in it, as segments of its own."""
+    return [
+        Segment(
+            segment.start,
+            segment.end,
+            {device_id: segment.measured_s.get(device_id, 0)},
+            {device_id: segment.energy_ws.get(device_id, 0)},
+        )
+        for segment in segments
+    ]
+
+
 def spread(segments: list[Segment], device_id: str, piece: Piece) -> None:
     """Put what a device took where it belongs."""
     start, end, energy_ws, measured_s = piece

@@ -30,6 +30,7 @@ class RunningEvent(msgspec.Struct):
         automatic: (when, device id) of standing rules that have not answered yet, in order.
         stage: what was done about it.
         segments: its time.
+        own_segments: device id -> the same of a device that left it while it ran, cut where it left.
         expected: device id -> its baseline.
         told_at: when progress was told last.
     """
@@ -41,6 +42,7 @@ class RunningEvent(msgspec.Struct):
     segments: list[Segment] = []
     expected: dict[str, Expected] = {}
     told_at: int = 0
+    own_segments: dict[str, list[Segment]] = {}
 
     @property
     def accepted(self) -> list[Invitation]:
@@ -51,6 +53,10 @@ class RunningEvent(msgspec.Struct):
     def participants(self) -> tuple[str, ...]:
         """Whose devices are invited."""
         return tuple(dict.fromkeys(one.participant_id for one in self.invitations.values()))
+
+    def segments_of(self, device_id: str) -> list[Segment]:
+        """Return the time in which a device is measured."""
+        return self.own_segments.get(device_id, self.segments)
 
     def status(self, now: int) -> Status:
         """Return how the event stands at a moment."""

@@ -68,7 +68,7 @@ def outcome(running: RunningEvent, invitation: Invitation, interval_s: int) -> O
     """Work out what a device did in an event that is over."""
     event, device_id = running.event, invitation.device_id
     expected = running.expected.get(device_id, NOTHING_EXPECTED)
-    during = [segment for segment in running.segments if segment.end <= event.end]
+    during = [segment for segment in running.segments_of(device_id) if segment.end <= event.end]
     left_at = invitation.left_at
     sums = summed(during, device_id, expected, invitation.committed_w, interval_s, left_at)
     duration = event.end - event.start
@@ -92,10 +92,11 @@ def outcome(running: RunningEvent, invitation: Invitation, interval_s: int) -> O
 def with_rebound(running: RunningEvent, invitation: Invitation, interval_s: int) -> Invitation:
     """Return an invitation whose outcome says how much more than its baseline the device took afterwards."""
     assert invitation.outcome is not None
-    expected = running.expected.get(invitation.device_id, NOTHING_EXPECTED)
-    after = [segment for segment in running.segments if segment.start >= running.event.end]
+    device_id = invitation.device_id
+    expected = running.expected.get(device_id, NOTHING_EXPECTED)
+    after = [segment for segment in running.segments_of(device_id) if segment.start >= running.event.end]
     known = [segment for segment in after if expected_ws(expected, segment.start, 0, interval_s) is not None]
-    sums = summed(known, invitation.device_id, expected, 0, interval_s)
+    sums = summed(known, device_id, expected, 0, interval_s)
     rebound = sums.metered_ws - sums.baseline_ws if sums.measured_s else None
     changed = msgspec.structs.replace(invitation.outcome, rebound_ws=rebound, rebound_s=sums.measured_s)
     return msgspec.structs.replace(invitation, outcome=changed)
@@ -107,7 +108,7 @@ def progress(
     """Say how a device does in a running event."""
     device_id = invitation.device_id
     expected = running.expected.get(device_id, NOTHING_EXPECTED)
-    during = [segment for segment in running.segments if segment.end <= running.event.end]
+    during = [segment for segment in running.segments_of(device_id) if segment.end <= running.event.end]
     sums = summed(during, device_id, expected, invitation.committed_w, interval_s)
     baseline_ws = expected_ws(expected, now, interval_s, interval_s)
     return DeviceProgress(
