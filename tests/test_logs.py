@@ -56,7 +56,9 @@ def test_what_somebody_sends_cannot_make_lines_of_its_own(capsys: pytest.Capture
 def test_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("debug", "json")
     logger = logging.getLogger("participants.x")
-    logger.debug("it is %s", "so", extra={"code": "bad_price", "count": 3, "odd": {1, 2}.__class__})
+    logger.debug(
+        "it is %s", "so", extra={"code": "bad_price", "count": 3, "odd": {1, 2}.__class__, "_private": 1}
+    )
     try:
         raise ValueError("no")
     except ValueError:

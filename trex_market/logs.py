@@ -79,7 +79,12 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        fields |= {name: value for name, value in vars(record).items() if name not in _USUAL | fields.keys()}
+        # Libraries that are loaded beside us may add private ones of their own.
+        fields |= {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _USUAL | fields.keys() and not name.startswith("_")
+        }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
