@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import socketio
 
+from participants.asked import AskedEnergy
 from participants.clock_offset import ClockOffset
 from participants.home import Home
 from participants.outstanding import OutstandingReadings
@@ -53,6 +54,7 @@ from trex_market.protocol.answers import (
     sided_order,
     transaction_of,
 )
+from trex_market.protocol.dr_wire import DR_NEWS, DrNews
 from trex_market.protocol.wire import WireJson
 
 NAMESPACE = "/market"
@@ -114,6 +116,7 @@ class Client:
         """Name of the market on the wall clock in which it takes part."""
         self._contracts: dict[str, int] = {}
         """Id of each contract that was heard of -> end of its slot."""
+        self._asked = AskedEnergy()
         self._readings = OutstandingReadings()
         self._inbox: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         options: dict[str, Any] = {"max_msg_size": 0}  # a year's profile has several megabytes
@@ -220,7 +223,10 @@ class Client:
                     f"{self._url} ended the connection of {self.participant.participant_id!r}"
                 )
             case _:
-                await self._handle_answer(event, data)
+                if event in DR_NEWS:
+                    self._asked.hear(msgspec.convert(data, DrNews))
+                else:
+                    await self._handle_answer(event, data)
 
     async def _handle_answer(self, answer: str, data: Any) -> None:
         match answer:
@@ -285,6 +291,7 @@ class Client:
             return  # the server was started again; the market goes on
         self._live = live
         self._contracts.clear()
+        self._asked.clear()
         self._readings.clear()
         self._step = message.market.step
         start = EpisodeStart(
@@ -308,6 +315,7 @@ class Client:
             # Of those made before the gate it may have heard when it joined again.
             [contract_of(contract) for contract in message.contracts if contract.id not in self._contracts],
             [transaction_of(row) for row in message.transactions],
+            self._asked.at(message.time, message.duration),
         )
         now = announcement.round.time
         self._contracts = {name: end for name, end in self._contracts.items() if end > now}

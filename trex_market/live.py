@@ -176,6 +176,8 @@ class LiveMarket:
         conductor.profile_of = self._study.live_profile
         conductor.alarmed = server.watch.alarms.warn
         conductor.announced_late = server.operations.metrics.round_late.observe
+        if responding is not None:
+            conductor.also_welcome = responding.welcome
         self._conductor = conductor
         if self._asked_to_stop:
             conductor.stop()

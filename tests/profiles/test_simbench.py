@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -117,6 +118,7 @@ def test_wrong_codes_and_homes_are_refused(networks: Path) -> None:
 
 
 def test_simbench_names_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delitem(sys.modules, "simbench", raising=False)
     monkeypatch.setattr("sys.path", [])
     with pytest.raises(MissingExtraError, match=r"reading SimBench .*trex-market\[simbench\]"):
         open_source(f"simbench:{CODE}", base=tmp_path)
@@ -131,8 +133,19 @@ def test_the_installed_package_is_found_without_loading_it(
     (networks / "1-complete_data-mixed-all-2-sw").rename(tmp_path / "moved")
     (package / "networks").mkdir()
     (tmp_path / "moved").rename(package / "networks" / "1-complete_data-mixed-all-2-sw")
+    monkeypatch.delitem(sys.modules, "simbench", raising=False)
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert open_source(f"simbench:{CODE}", base=tmp_path).participants() == ["home_1", "home_2", "home_3"]
+
+
+@pytest.mark.slow
+def test_a_grid_of_the_package_itself(tmp_path: Path) -> None:
+    pytest.importorskip("simbench")
+    source = open_source("simbench:1-LV-semiurb4--0-sw", base=tmp_path)
+    homes = source.participants()
+    assert (len(homes), homes[0], homes[-1]) == (32, "home_01", "home_32")
+    profile = source.read("home_15", start=NEW_YEAR, end=NEW_YEAR + 35_136 * 900, step=900)
+    assert (sum(profile.load) // 1_000, sum(profile.generation["solar"]) // 1_000) == (1_983, 4_380)
 
 
 STORED = "id;node;type;pStor;sR;eStore;etaStore;sdStore;subnet"

@@ -204,6 +204,43 @@ async def test_who_accepted_can_leave_after_the_deadline_once(tmp_path: Path) ->
         assert await ann.is_refused("dr_answer", leaves) == "deadline_passed"
 
 
+async def test_the_manager_answers_for_a_device_and_its_participant_is_told(tmp_path: Path) -> None:
+    async with place(tmp_path) as market, Agent(market.server.own_url, "ann") as ann:
+        known(market)
+        await market.invites()
+        status, taken = await market.asks(
+            "POST", "/dr/events/noon/answer", {"device_id": "heater", "accept": True}
+        )
+        assert status == 200, taken
+        told = {one["device_id"]: one for one in (await ann.hears("dr_answered"))["devices"]}
+        assert (told["heater"]["accepts"], told["heater"]["committed_kw"]) == (True, 0.2)
+        assert told["car"]["accepts"] is None
+        for body, code in (
+            ({"device_id": "oven", "accept": True}, "unknown_device"),
+            ({"device_id": "car", "accept": True, "reduction_kw": -1}, "bad_load"),
+            ({"device_id": "car"}, "malformed"),
+        ):
+            status, refused = await market.asks("POST", "/dr/events/noon/answer", body)
+            assert (status, refused["code"]) == (404 if code == "unknown_device" else 400, code)
+        status, refused = await market.asks(
+            "POST", "/dr/events/e/answer", {"device_id": "car", "accept": True}
+        )
+        assert (status, refused["code"]) == (404, "unknown_event")
+        own = {"event_id": "noon", "device_id": "car", "accept": False}
+        assert (await ann.says("dr_answer", own))["ok"]
+        await market.clock.set(NOON - 600)
+        await ann.hears("dr_event_scheduled")
+
+
+async def test_events_that_end_after_a_moment(tmp_path: Path) -> None:
+    async with place(tmp_path) as market:
+        await market.invites()
+        await market.invites(event_id="later", start=NOON + 7200)
+        found = await market.gets(f"/dr/events?after={NOON + 3600}")
+        assert [one["event_id"] for one in found["events"]] == ["later"]
+        assert (await market.asks("GET", "/dr/events?after=noon"))[0] == 400
+
+
 async def test_devices_rules_instructions_and_flexibility(tmp_path: Path) -> None:
     async with place(tmp_path) as market, Agent(market.server.own_url, "ann") as ann:
         await says_power(ann, "heater", 1500)

@@ -100,6 +100,54 @@ def test_sockets_leave_the_same_ledger(shell: Shell, config: Path, name: str) ->
         assert len(query(config.parent / "far" / "market.db", "SELECT * FROM runs")) == 3 + 3 + 3
 
 
+RESPONDING = """\
+study: {start_datetime: "2016-01-18 12:00:00", timezone: Europe/Berlin, time_step_size: 900, days: 0.5, seed: 7,
+        profiles_db_location: "packaged:semiurban"}
+market: {type: MicroTE, pools: single, close_steps: 3, grid: {price: 0.08, fee_ratio: 2.75}}
+demand_response:
+  answer_lead_s: 3000
+  interval_s: 900
+  price: 0.5
+  penalty: 0.1
+  auto_response: {enabled: true, max_reduction: 0.5}
+  participants: {home_02: {enabled: false}}
+  baseline: {adjustment: none}
+  events:
+    afternoon: {start: "2016-01-18 15:05", duration_s: 3000, load_percent: 30, invite_s: 7200}
+    evening: {start: "2016-01-18 18:00", duration_s: 3600, load_percent: 50, devices: [home_01, home_02, home_03]}
+    lonely: {start: "2016-01-18 20:00", load_percent: 50, devices: [home_02]}
+participants:
+  home_01: {trader: {type: basic, bid_price: 0.27, ask_price: 0.13}, load: {shiftable: 0.5, shift_s: 7200}}
+  home_02: {trader: {type: basic}, load: {shiftable: 0.5}}
+  home_03:
+    trader: {type: responsive, charge_hours: [12, 13], bid_price: 0.28, ask_price: 0.13}
+    storage: {capacity: 8000, power: 4000, efficiency: 0.95}
+"""
+"""Half a day with three events: one cuts through slots, one is of some, and to one nobody comes."""
+
+DR_TABLES = ("demand_response_events", "demand_response_invitations", "demand_response_flexibility")
+
+
+def responded(database: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Return all that became of the events of a run."""
+    return {table: sorted(query(database, f"SELECT * FROM {table}"), key=repr) for table in DR_TABLES}
+
+
+def test_demand_response_over_sockets_leaves_the_same_ledger(shell: Shell, config: Path) -> None:
+    config.write_text(RESPONDING, encoding="utf-8")
+
+    local = ledger(shell, config, "local", "--simulation", "training")
+    far = ledger(shell, config, "far", "--simulation", "training", "--transport", "socketio")
+
+    assert far == local
+    assert responded(config.parent / "far" / "market.db") == responded(config.parent / "local" / "market.db")
+    events = dict(query(config.parent / "far" / "market.db", "SELECT id, status FROM demand_response_events"))
+    assert events == {"afternoon": "completed", "evening": "completed", "lonely": "expired"}
+    config.write_text(RESPONDING.replace("enabled: true", "enabled: false"), encoding="utf-8")
+    nobody = ledger(shell, config, "nobody", "--simulation", "training", "--transport", "socketio")
+    assert nobody["meter_readings"] != far["meter_readings"], "homes act on what they are told"
+
+
 def test_message_pack_leaves_the_same_ledger(
     shell: Shell, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

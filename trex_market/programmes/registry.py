@@ -11,8 +11,9 @@ import msgspec
 from trex_market.core.messages import ProgrammeCommand
 from trex_market.programmes.demand_response.messages import COMMANDS as DR_COMMANDS
 from trex_market.programmes.flexibility.commands import FLEX_COMMANDS
+from trex_market.programmes.flexibility.ledger import FlexBook
 
-COMMANDS: tuple[type[ProgrammeCommand], ...] = (*FLEX_COMMANDS, *DR_COMMANDS)
+COMMANDS: tuple[type[ProgrammeCommand], ...] = (*FLEX_COMMANDS, FlexBook, *DR_COMMANDS)
 """Of every programme."""
 
 

@@ -405,6 +405,19 @@ class EventTaken(Message, frozen=True, kw_only=True):
     ok: bool = True
 
 
+class GivenAnswer(Message, frozen=True, kw_only=True):
+    """An answer for one of an event's devices, given by whoever manages the programme.
+
+    Args:
+        accept: whether it takes part.
+        reduction_kw: what it will shed, if it does; what is asked of it if left out.
+    """
+
+    device_id: Name
+    accept: bool
+    reduction_kw: Kilowatts | None = None
+
+
 class EventAnswer(Message, frozen=True, kw_only=True):
     """An event, and how it does if it is running."""
 

@@ -93,8 +93,8 @@ in a longer gap, or in which a counter was reset, have no reading, and `troubles
 
 
 DEMAND_RESPONSE = """\
-In a market on the wall clock with a section `demand_response` in its config, on `/market`; see [demand response](demand_response.md). Power is in kW, but for
-`power_w`; energy in kWh. An event's name says what happened, its data how all the participant's devices stand."""
+In a market with a section `demand_response` in its config, on `/market`; see [demand response](demand_response.md). Power is in kW, but for
+`power_w`; energy in kWh. An event's name says what happened, its data how all the participant's devices stand; of its own answers a participant is not told."""
 
 
 ROUTES = """\

@@ -33,6 +33,7 @@ from trex_market.protocol.answers import market_terms, profile_message
 from trex_market.rounds import EpisodePlan, announced, delivered_by_party
 from trex_market.server.announcing import announce
 from trex_market.server.desk import Desk
+from trex_market.server.dr_participants import DrTold, demand_response_told
 
 Silence = Literal["wait", "skip", "stop"]
 StatusListener = Callable[[wire.Status], Awaitable[None]]
@@ -78,6 +79,7 @@ class Conductor:
         self._interrupt = asyncio.Event()
         self._fault: BaseException | None = None
         self._delivered: Mapping[str, Sequence[Transaction]] = {}
+        self._demand_response: DrTold | None = None
         self._state: Literal["waiting", "running", "paused", "ended"] = "waiting"
         self._plan = EpisodePlan("", 0, 0, 0, 0)
         self._round = 0
@@ -108,6 +110,7 @@ class Conductor:
         for name in self._seats.names:
             engine.submit(Join(name, plan.start))
         self._desk.open(engine)
+        self._demand_response = demand_response_told(self._desk, engine, plan.start)
         self._delivered = {}
         self._state = "running"
         self._speed = (monotonic(), 0)
@@ -188,6 +191,8 @@ class Conductor:
         events = engine.submit(StartRound(time, step))
         round, contracts = announced(events, engine.market)
         self._time = time
+        if self._demand_response is not None:
+            await self._demand_response.play(time)
         await announce(engine, self._seats, round, contracts, self._delivered)
         self._skip_absent(engine)
         await self._turns(engine)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from trex_market.core.errors import ProtocolError, RefusalCode
@@ -17,14 +17,11 @@ from trex_market.core.messages import Event, ProgrammeCommand
 from trex_market.engine import Engine
 from trex_market.programmes.demand_response import DemandResponse
 from trex_market.programmes.demand_response import messages as said
-from trex_market.programmes.demand_response.records import DeviceProgress, DrEvent, Flexibility
+from trex_market.programmes.demand_response.records import Flexibility
 from trex_market.programmes.demand_response.running import RunningEvent
-from trex_market.protocol import dr_wire, wire
-from trex_market.protocol.dr_answers import event_fields, event_state, progress_message, reported, watts
-from trex_market.protocol.requests import decoded
 from trex_market.server.clock import Clock
 from trex_market.server.desk import Desk
-from trex_market.server.seats import Seat
+from trex_market.server.dr_participants import DrParticipants, answer_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,17 +29,6 @@ SNAPSHOTS_KEPT = 168
 """Hours of which is remembered what could have been shed."""
 
 LONGEST_WAIT_S = 3600.0
-
-NEWS: dict[type[Event], str] = {
-    said.DrInvited: "dr_invitation",
-    said.DrScheduled: "dr_event_scheduled",
-    said.DrExpired: "dr_event_expired",
-    said.DrStarted: "dr_event_started",
-    said.DrCompleted: "dr_event_completed",
-    said.DrCancelled: "dr_event_cancelled",
-    said.DrSettled: "dr_result",
-}
-"""What happened -> the Socket.IO event that says so to all whom it concerns."""
 
 
 class Responding:
@@ -64,9 +50,9 @@ class Responding:
         self._changed = asyncio.Event()
         self.snapshots: deque[Flexibility] = deque(maxlen=SNAPSHOTS_KEPT)
         """What could have been shed, the newest last."""
-        desk.serve("dr_answer", self._answer)
-        desk.serve("device_power", self._device_power)
-        desk.serve("dr_events", self._events)
+        self._participants = DrParticipants(desk, programme, self.now, self.submit)
+        self.welcome = self._participants.welcome
+        """Is told of those who join and know nothing of what was sent before."""
 
     def now(self) -> int:
         """Return the time, UNIX seconds."""
@@ -81,15 +67,13 @@ class Responding:
             ProtocolError: if it is refused.
         """
         try:
-            outcome = self._engine.submit(command)[-1]
+            events = self._engine.submit(command)
         except Exception as error:
             # A fault of ours: the market is stopped rather than left half changed.
             self._desk.faulty(error)
             raise
         self._changed.set()
-        if isinstance(outcome, said.DrRefused):
-            raise ProtocolError(outcome.code, outcome.detail)
-        return outcome
+        return answer_of(events)
 
     async def safe(self) -> None:
         """Wait until all that was taken would survive a crash."""
@@ -105,28 +89,6 @@ class Responding:
         if found is None:
             raise ProtocolError(RefusalCode.UNKNOWN_EVENT, f"there is no event {event_id!r}")
         return found
-
-    def _answer(self, seat: Seat, data: object) -> wire.Result:
-        request = decoded(dr_wire.DrAnswer, data)
-        reduction = watts(request.reduction_kw)
-        who = (request.event_id, request.device_id, seat.participant_id)
-        self.submit(said.AnswerDr(*who, request.accept, self.now(), reduction))
-        return wire.Result()
-
-    def _device_power(self, seat: Seat, data: object) -> wire.Result:
-        now = self.now()
-        samples = reported(decoded(dr_wire.DevicePower, data), now)
-        self.submit(said.ReportPower(seat.participant_id, samples, now))
-        return wire.Result()
-
-    def _events(self, seat: Seat, _data: object) -> dr_wire.DrOverview:
-        name, now = seat.participant_id, self.now()
-        own = [
-            event_state(running, now, name)
-            for running in self.programme.known.events.values()
-            if name in running.participants
-        ]
-        return dr_wire.DrOverview(events=own[::-1], time=now)
 
     # ------------------------------------------------------------ the clock
 
@@ -178,58 +140,7 @@ class Responding:
         if not events:
             return
         await self.safe()
-        for event in events:
-            if type(event) in NEWS:
-                await self._tell_all(NEWS[type(event)], event.event)  # type: ignore[union-attr]
-            elif isinstance(event, said.DrAnswered):
-                if event.invitation.is_automatic:
-                    running = self.programme.known.events.get(event.invitation.event_id)
-                    await self._tell_one("dr_answered", event.invitation.participant_id, running)
-            elif isinstance(event, said.DrProgressed):
-                await self._tell_progress(event)
-            elif isinstance(event, said.DrSilent):
-                await self._tell_silence(event)
-            elif isinstance(event, said.FlexibilityTaken):
-                self.snapshots.append(event.flexibility)
-
-    async def _tell_all(self, name: str, event: DrEvent) -> None:
-        running = self.programme.known.events.get(event.event_id)
-        for participant_id in () if running is None else running.participants:
-            await self._tell_one(name, participant_id, running)
-
-    async def _tell_one(self, name: str, participant_id: str, running: RunningEvent | None) -> None:
-        seat = self._desk.seats.find(participant_id)
-        if seat is None or running is None:
-            return
-        fields = event_fields(running, self.now(), participant_id)
-        await seat.send(name, dr_wire.DrNews(event=seat.next_event(), **fields))
-
-    async def _tell_progress(self, event: said.DrProgressed) -> None:
-        for participant_id, devices in _by_participant(event.devices):
-            seat = self._desk.seats.find(participant_id)
-            if seat is not None and seat.connected:
-                await seat.send("dr_progress", progress_message(event.event_id, event.time, devices))
-
-    async def _tell_silence(self, event: said.DrSilent) -> None:
-        seat = self._desk.seats.find(event.participant_id)
-        if seat is not None:
-            message = dr_wire.DrSilence(
-                event=seat.next_event(),
-                event_id=event.event_id,
-                device_id=event.device_id,
-                start=event.start,
-                end=event.end,
-            )
-            await seat.send("dr_silent", message)
-
-
-def _by_participant(devices: Iterable[DeviceProgress]) -> list[tuple[str, list[DeviceProgress]]]:
-    found: dict[str, list[DeviceProgress]] = {}
-    for device in devices:
-        found.setdefault(device.participant_id, []).append(device)
-    return list(found.items())
-
-
-def programme_of(engine: Engine) -> DemandResponse | None:
-    """Return the programme beside an engine's market, if there is one."""
-    return next((one for one in engine.programmes if isinstance(one, DemandResponse)), None)
+        await self._participants.tell(events)
+        self.snapshots.extend(
+            event.flexibility for event in events if isinstance(event, said.FlexibilityTaken)
+        )

@@ -20,9 +20,10 @@ from trex_market.protocol import dr_answers, dr_wire, wire
 from trex_market.protocol.requests import LATEST, decoded_json
 from trex_market.server.app import MarketServer
 from trex_market.server.clock import Clock
-from trex_market.server.demand_response import Responding, programme_of
+from trex_market.server.demand_response import Responding
 from trex_market.server.doorkeeper import Role
 from trex_market.server.dr_openapi import openapi
+from trex_market.server.dr_participants import programme_of
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -58,10 +59,11 @@ class Route(NamedTuple):
 LOOK, CHANGE = Role.OBSERVER, Role.OPERATOR
 
 ROUTES = (
-    Route("GET", "/dr/events", "list_events", "All events that are known, the latest first.", LOOK, dr_wire.DrOverview),
+    Route("GET", "/dr/events", "list_events", "All events that are known, the latest first; or those that end after a moment.", LOOK, dr_wire.DrOverview, None, ("after",)),
     Route("POST", "/dr/events", "invite", "Invite devices to an event.", CHANGE, dr_wire.EventTaken, dr_wire.NewEvent),
     Route("GET", "/dr/events/{event_id}", "show_event", "An event, and how it does.", LOOK, dr_wire.EventAnswer),
     Route("POST", "/dr/events/{event_id}/cancel", "cancel_event", "Cancel an event; what was shed until now is paid for.", CHANGE, dr_wire.EventTaken),
+    Route("POST", "/dr/events/{event_id}/answer", "answer", "Answer for a device instead of its participant.", CHANGE, dr_wire.EventTaken, dr_wire.GivenAnswer),
     Route("GET", "/dr/invitations", "list_invitations", "Invitations without an answer, and those answered lately.", LOOK, dr_wire.Invitations),
     Route("GET", "/dr/devices", "list_devices", "All devices, and what they could shed now.", LOOK, dr_wire.Devices),
     Route("PUT", "/dr/devices/{device_id}/hours", "instruct_device", "Say for each hour of the day how much of a device can be shed.", CHANGE, wire.Result, dr_wire.Hours),
@@ -91,6 +93,7 @@ class Management:
             "invite": self._invite,
             "show_event": self._show_event,
             "cancel_event": self._cancel,
+            "answer": self._answer,
             "list_invitations": self._invitations,
             "list_devices": self._devices,
             "instruct_device": self._instruct,
@@ -129,8 +132,9 @@ class Management:
     def _state(self, running: RunningEvent) -> dr_wire.DrEventState:
         return dr_answers.event_state(running, self._responding.now())
 
-    async def _list_events(self, _request: web.Request) -> wire.Message:
-        events = [self._state(one) for one in self._known.events.values()]
+    async def _list_events(self, request: web.Request) -> wire.Message:
+        after = _number(request, "after", 0)
+        events = [self._state(one) for one in self._known.events.values() if one.event.end > after]
         return dr_wire.DrOverview(events=events[::-1], time=self._responding.now())
 
     async def _invite(self, request: web.Request) -> wire.Message:
@@ -161,6 +165,22 @@ class Management:
         self._responding.running(event_id)  # what is unknown needs no line in the journal
         self._responding.submit(said.CancelDr(event_id, self._responding.now()))
         return dr_wire.EventTaken(made=self._state(self._known.events[event_id]))
+
+    async def _answer(self, request: web.Request) -> wire.Message:
+        running = self._responding.running(request.match_info["event_id"])
+        wanted = decoded_json(dr_wire.GivenAnswer, await _body(request))
+        invitation = running.invitations.get(wanted.device_id)
+        owner = "" if invitation is None else invitation.participant_id
+        reduction_w = 0
+        if wanted.reduction_kw is not None:
+            reduction_w = dr_answers.watts(wanted.reduction_kw)
+        elif wanted.accept and invitation is not None:
+            reduction_w = invitation.asked_w
+        event_id, now = running.event.event_id, self._responding.now()
+        self._responding.submit(
+            said.AnswerDr(event_id, wanted.device_id, owner, wanted.accept, now, reduction_w)
+        )
+        return dr_wire.EventTaken(made=self._state(running))
 
     async def _invitations(self, _request: web.Request) -> wire.Message:
         now = self._responding.now()

@@ -86,6 +86,8 @@ class RealtimeConductor:
         """Is told how long after a round's start all were told of it."""
         self.profile_of: Callable[[str, int], Series | None] = lambda _participant_id, _start: None
         """Tells load and generation of a participant who asks for them, from a slot on."""
+        self.also_welcome: Callable[[Seat], None] = lambda _seat: None
+        """Tells somebody who knows nothing what else goes on."""
         desk.faulty = self.fail
         desk.newcomer = self._welcome
         for seat in desk.seats:
@@ -153,6 +155,7 @@ class RealtimeConductor:
         seat.keep("start_episode", self._episode(seat, round.time))
         sketch = RoundSketch(round, self._terms.timezone, self._clock.now())
         seat.keep("start_round", sketch.to(seat.next_event(), self._contracts(seat, round), ()))
+        self.also_welcome(seat)
 
     def _catch_up(self, latest: int) -> None:
         """Account for rounds that nobody could take part in, each by itself."""

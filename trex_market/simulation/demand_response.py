@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trex_market.core.units import rounded
 from trex_market.engine import Engine
 from trex_market.programmes.demand_response import DemandResponse
-from trex_market.programmes.demand_response.records import WS_PER_WH
+from trex_market.programmes.demand_response.asking import asked_energy
 from trex_market.programmes.demand_response.running import RunningEvent, Stage
 
 
@@ -31,14 +30,14 @@ class DemandResponseRounds:
 
     def _add(self, running: RunningEvent, time: int) -> None:
         step, event = self._programme.known.terms.step, running.event
-        for slot_start in range(event.start // step * step, event.end, step):
-            if slot_start < time:
+        for invitation in running.accepted:
+            if invitation.left_at is not None:
                 continue
-            seconds = min(event.end, slot_start + step) - max(event.start, slot_start)
-            for invitation in running.accepted:
-                energy = rounded(invitation.committed_w * seconds, WS_PER_WH)
-                asked = self._asked.setdefault(invitation.participant_id, {})
-                asked[slot_start] = asked.get(slot_start, 0) - energy
+            asked = self._asked.setdefault(invitation.participant_id, {})
+            for slot_start, energy in asked_energy(
+                event.start, event.end, invitation.committed_w, step, time
+            ):
+                asked[slot_start] = asked.get(slot_start, 0) + energy
 
     def asked(self, participant_id: str) -> Mapping[int, int]:
         """Return slot start -> Wh by which a participant shall take less, below 0."""

@@ -163,7 +163,7 @@ class FlexibilitySettled(ProgrammeEvent, frozen=True):
     price: int
     penalty: int
     net: int
-    verdict: Literal["accepted", "disputed"]
+    verdict: Literal["accepted", "disputed", "unanswered"]
 
 
 class ProgrammeTerms(msgspec.Struct, frozen=True):

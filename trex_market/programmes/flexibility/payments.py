@@ -12,7 +12,7 @@ from trex_market.core.units import MICRO, rounded
 from trex_market.programmes.flexibility.isps import Calendar, powers_by_isp
 from trex_market.programmes.flexibility.messages import OrderSettlement, SettlementIsp
 from trex_market.programmes.flexibility.money import split
-from trex_market.programmes.flexibility.records import ByDay, OwnOrder
+from trex_market.programmes.flexibility.records import ByDay, HeldOrder, OwnOrder
 from trex_market.programmes.flexibility.settlement import IspOutcome, Ordered, PenaltyTerms, worth
 
 FLEXIBILITY = "flexibility"
@@ -55,7 +55,34 @@ class Parties(msgspec.Struct, frozen=True):
     share: int
 
 
-def payments(
+Order = HeldOrder | OwnOrder
+"""An order as the DSO knows it, or as its aggregator does."""
+
+
+def operator_payments(
+    item: OrderSettlement, order: Order, parties: Parties, penalty: PenaltyTerms, calendar: Calendar
+) -> Iterator[Payment]:
+    """Yield what the DSO pays for a settled order; all of it adds up to the order's net amount.
+
+    Args:
+        item: the order, settled.
+        order: the order.
+        parties: who is paid.
+        penalty: what a deficiency costs.
+        calendar: of the ISPs.
+    """
+    amounts = _by_isp(item, order, penalty, calendar.duration)
+    for isp in item.isps:
+        amount = amounts[isp.start]
+        delivered = rounded(abs(isp.delivered) * calendar.duration, 3600)
+        if amount or delivered:
+            slot_start = calendar.start_of(item.period, isp.start)
+            yield Payment(
+                slot_start, item.order_reference, parties.aggregator, parties.operator, delivered, amount
+            )
+
+
+def member_payments(
     item: OrderSettlement,
     own: OwnOrder,
     parties: Parties,
@@ -63,7 +90,7 @@ def payments(
     penalty: PenaltyTerms,
     calendar: Calendar,
 ) -> Iterator[Payment]:
-    """Yield what is paid for a settled order; all of it adds up to the order's net amount.
+    """Yield what an aggregator hands on of a settled order.
 
     Args:
         item: the order, settled.
@@ -73,27 +100,47 @@ def payments(
         penalty: what a deficiency costs.
         calendar: of the ISPs.
     """
-    amounts = _by_isp(item, own, penalty, calendar.duration)
-    size = sum(abs(isp.ordered) for isp in item.isps if isp.start in own.service)
+    money = _gains_and_fines(item, own, parties.share, penalty, calendar.duration)
     for isp in item.isps:
         slot_start = calendar.start_of(item.period, isp.start)
-        amount = amounts[isp.start]
-        delivered = rounded(abs(isp.delivered) * calendar.duration, 3600)
-        if amount or delivered:
-            yield Payment(
-                slot_start, item.order_reference, parties.aggregator, parties.operator, delivered, amount
-            )
-        gain = rounded(item.price * abs(isp.delivered), size) if size else 0
-        for connection, energy, part in _handed_on(isp, own, parties, meters, item.period, (gain, amount)):
+        for connection, energy, part in _handed_on(isp, own, parties, meters, item.period, money[isp.start]):
             watt_hours = rounded(energy * calendar.duration, 3600)
             if part or watt_hours:
                 member = parties.members[connection]
                 yield Payment(slot_start, item.order_reference, member, parties.aggregator, watt_hours, part)
 
 
-def _by_isp(
-    item: OrderSettlement, own: OwnOrder, penalty: PenaltyTerms, isp_duration_s: int
+def member_shares(
+    item: OrderSettlement, order: Order, share: int, penalty: PenaltyTerms, calendar: Calendar
 ) -> dict[int, int]:
+    """Return what the members of an aggregator get of a settled order in all: slot start -> nano-dollars.
+
+    Args:
+        item: the order, settled.
+        order: the order.
+        share: millionths that go to the members.
+        penalty: what a deficiency costs.
+        calendar: of the ISPs.
+    """
+    money = _gains_and_fines(item, order, share, penalty, calendar.duration)
+    return {calendar.start_of(item.period, isp): gain - fine for isp, (gain, fine) in money.items()}
+
+
+def _gains_and_fines(
+    item: OrderSettlement, order: Order, share: int, penalty: PenaltyTerms, isp_duration_s: int
+) -> dict[int, tuple[int, int]]:
+    """Return the members' part of what is paid for what was delivered, and of the fine: ISP -> nano-dollars."""
+    amounts = _by_isp(item, order, penalty, isp_duration_s)
+    size = sum(abs(isp.ordered) for isp in item.isps if isp.start in order.service)
+    money: dict[int, tuple[int, int]] = {}
+    for isp in item.isps:
+        gain = rounded(item.price * abs(isp.delivered), size) if size else 0
+        fine = gain - amounts[isp.start]
+        money[isp.start] = rounded(gain * share, MICRO), rounded(fine * share, MICRO)
+    return money
+
+
+def _by_isp(item: OrderSettlement, own: Order, penalty: PenaltyTerms, isp_duration_s: int) -> dict[int, int]:
     """Divide an order's net amount among its ISPs, by what each is worth, in whole nano-dollars."""
     outcomes = {isp.start: IspOutcome(abs(isp.delivered), isp.deficiency) for isp in item.isps}
     order = Ordered(item.price, powers_by_isp(own.order.isps), frozenset(own.service))
@@ -127,12 +174,12 @@ def _handed_on(
         parties: who is paid.
         meters: connection -> day -> ISP -> W.
         period: the day.
-        money: what is paid for what was delivered, and what is left of that after the fine, in nano-dollars.
+        money: the members' part of what is paid for what was delivered, and of the fine, in nano-dollars.
 
     Returns:
         connection, W that it has delivered, nano-dollars: a gain by what each did, a fine by what each lacks.
     """
-    gain, net = money
+    gain, fine = money
     connections = list(parties.members)
     parts = [own.parts.get(connection, {}).get(isp.start, 0) for connection in connections]
     done, lacking = [], []
@@ -143,8 +190,8 @@ def _handed_on(
         done.append(min(max(change, 0), abs(part)))
         lacking.append(max(0, abs(part) - change))
     sizes = [abs(part) for part in parts]
-    gains = split(rounded(gain * parties.share, MICRO), done if any(done) else sizes)
-    fines = split(rounded((gain - net) * parties.share, MICRO), lacking if any(lacking) else sizes)
+    gains = split(gain, done if any(done) else sizes)
+    fines = split(fine, lacking if any(lacking) else sizes)
     return [
         (connection, energy, plus - minus)
         for connection, energy, plus, minus in zip(connections, done, gains, fines, strict=True)

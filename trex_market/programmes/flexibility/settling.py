@@ -11,7 +11,13 @@ from trex_market.programmes.flexibility.commands import FeederMetered, Flexibili
 from trex_market.programmes.flexibility.grid_operator import GridOperator
 from trex_market.programmes.flexibility.isps import powers_by_isp
 from trex_market.programmes.flexibility.messages import FlexSettlement
-from trex_market.programmes.flexibility.payments import Parties, Payment, payments, transactions
+from trex_market.programmes.flexibility.payments import (
+    Parties,
+    Payment,
+    member_payments,
+    operator_payments,
+    transactions,
+)
 
 
 def feeder_metered(operator: GridOperator, period: str, isp: int, slot_start: int) -> Iterator[FeederMetered]:
@@ -104,11 +110,10 @@ def _payments(
             {connection: participants[connection] for connection in connections},
             terms.shares[domain],
         )
-        yield from payments(
-            item,
+        own, penalty, calendar = (
             aggregator.orders()[item.order_reference],
-            parties,
-            operator.state().meters,
             operator.terms.penalty,
             operator.calendar,
         )
+        yield from operator_payments(item, own, parties, penalty, calendar)
+        yield from member_payments(item, own, parties, operator.state().meters, penalty, calendar)

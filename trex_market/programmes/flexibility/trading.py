@@ -11,10 +11,10 @@ from trex_market.programmes.flexibility.commands import (
     FlexibilityAsked,
     FlexibilityOrdered,
 )
+from trex_market.programmes.flexibility.dividing import divided, wanted_of
 from trex_market.programmes.flexibility.grid_operator import GridOperator
 from trex_market.programmes.flexibility.isps import Calendar, powers_by_isp
 from trex_market.programmes.flexibility.messages import FlexOrder, FlexRequest
-from trex_market.programmes.flexibility.money import split
 
 Wanted = dict[str, dict[int, int]]
 """Aggregator -> slot -> W that it is asked to change."""
@@ -76,9 +76,8 @@ class Table:
                 waiting |= {point.parent} if point.parent else set()
 
     def _add(self, wanted: dict[int, int], request: FlexRequest) -> None:
-        for run in request.isps:
-            for isp in range(run.start, run.start + run.duration) if run.requested else ():
-                wanted[self._calendar.start_of(request.period, isp)] = run.min_power or run.max_power
+        for isp, power in wanted_of(request).items():
+            wanted[self._calendar.start_of(request.period, isp)] = power
 
     def asked_members(
         self, wanted: Wanted, time: int, powers: Mapping[str, int], participants: Mapping[str, str]
@@ -94,19 +93,10 @@ class Table:
         events: list[Event] = []
         for domain, slots in wanted.items():
             terms = self._aggregators[domain].terms
-            names = sorted({name for names in terms.connections.values() for name in names})
-            able = [name for name in names if powers.get(name, 0) > 0]
-            weights = [powers[name] for name in able]
-            parts: dict[str, dict[int, int]] = {name: {} for name in able}
-            for slot, power in slots.items():
-                # Whole Wh, and rather one too many: what is too much is not offered.
-                energy = -(-abs(power) * self._calendar.duration // 3600) * (1 if power > 0 else -1)
-                for name, part in zip(able, split(energy, weights), strict=True):
-                    if part:
-                        parts[name][slot] = part
-            events += [
-                FlexibilityAsked(participants[name], time, part) for name, part in parts.items() if part
-            ]
+            names = {name for names in terms.connections.values() for name in names}
+            able = {name: powers.get(name, 0) for name in names}
+            parts = divided(slots, able, self._calendar.duration)
+            events += [FlexibilityAsked(participants[name], time, part) for name, part in parts.items()]
         return events
 
     # ------------------------------------------------------------ offers and orders
