@@ -22,7 +22,8 @@ from trex_market.programmes.demand_response.records import AutoResponse, Device
 from trex_market.responding import demand_response_terms
 
 PAGE = REPOSITORY / "docs" / "demand_response.md"
-PLAYED, SERVED, ASKED = (block.text for block in blocks("sh", PAGE))
+PLAYED, SERVED = (block.text for block in blocks("sh", PAGE))
+ASKED, NODE = (block.text for block in blocks("bash", PAGE))
 
 SMALL = """
 study: {start_datetime: "2016-01-18", timezone: Europe/Berlin, time_step_size: 900, days: 1,

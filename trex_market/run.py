@@ -25,6 +25,7 @@ from trex_market.analysis.writing import write_run_report
 from trex_market.build import BASELINE, Study
 from trex_market.config import dump_yaml
 from trex_market.core.errors import InputError, SimulationStoppedError
+from trex_market.programmes import Programme
 from trex_market.recording import Recording
 from trex_market.rounds import EpisodePlan
 from trex_market.simulation.run import Driver, EpisodeDriver, Recorder, play_episode
@@ -155,6 +156,7 @@ class StudyRun:
         reach: finds the participants of a simulation, see `trex_market.transport`.
         learnt: directory of another run, whose weights its strategies go on from; None for none.
         report: whether the report is written.
+        programmes: makes the programmes beside the market of an episode; None for the study's.
 
     Raises:
         InputError: if the other run has no weights.
@@ -170,8 +172,10 @@ class StudyRun:
         *,
         learnt: Path | None = None,
         report: bool = True,
+        programmes: Callable[[EpisodePlan], list[Programme]] | None = None,
     ) -> None:
         self._reach = reach
+        self._programmes = programmes or study.programmes
         self._reported = report
         self._study = study.keeping(
             WeightsFolder(directory, learnt, study.config.training.validation_weights)
@@ -278,7 +282,7 @@ class StudyRun:
                     listeners=[totals],
                     recorder=recorder,
                     progress=progress,
-                    programmes=self._study.programmes(plan),
+                    programmes=self._programmes(plan),
                 )
 
     def _recording(self, database: Database, run_id: str) -> Recording:

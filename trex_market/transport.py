@@ -25,6 +25,19 @@ Players = Callable[[Study, str, str], Iterable[Coroutine[Any, Any, None]]]
 """Makes what plays the participants of a study's simulation in the market at an URL."""
 
 
+def check_sockets(study: Study) -> None:
+    """Check that participants far away can play all simulations of a study.
+
+    Raises:
+        InputError: if they cannot.
+    """
+    if study.config.flexibility is not None and any(one != BASELINE for one in study.simulations):
+        raise InputError(
+            "flexibility is traded by participants of this process alone; leave out --transport and --processes, "
+            "or the section 'flexibility', or trade over UFTP (trex-market uftp)"
+        )
+
+
 @asynccontextmanager
 async def _local(study: Study, simulation: str) -> AsyncIterator[Driver]:
     participants = study.participants(simulation).values()
@@ -35,11 +48,8 @@ async def _local(study: Study, simulation: str) -> AsyncIterator[Driver]:
 async def _over_sockets(
     study: Study, simulation: str, play: Players, silence: Silence | None = None
 ) -> AsyncIterator[Driver]:
-    if study.config.flexibility is not None and simulation != BASELINE:
-        raise InputError(
-            "flexibility is traded by participants of this process alone; leave out --transport and --processes, "
-            "or the section 'flexibility'"
-        )
+    if simulation != BASELINE:
+        check_sockets(study)
     server = study.config.server
     limit = JOIN_TIMEOUT_S + JOIN_TIMEOUT_EACH_S * len(study.config.participants)
     settings = ServerSettings(

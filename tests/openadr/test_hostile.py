@@ -76,6 +76,9 @@ async def test_hostile_messages_are_refused_and_the_node_lives(tmp_path: Path) -
         ) as response:
             assert response.status == 200
             assert "<ei:venID>zoe &lt;x/&gt; &amp;</ei:venID>" in await response.text()
+        for host in ("vtn.example:8080", "[::1", "127.0.0.1.vtn.example"):
+            async with web.post(f"{here.url}/OadrPoll", data=POLL, headers={"Host": host}) as response:
+                assert response.status == 403
         async with web.get(f"{here.url}/OadrPoll") as response:
             assert response.status == 405
         async with Ven("ann", here.url) as ven:
@@ -132,6 +135,7 @@ async def test_a_market_that_is_away_is_waited_for(tmp_path: Path) -> None:
     [
         (NodeSettings(host="0.0.0.0"), "lets other machines in"),
         (NodeSettings(host="::", vens={"ann": "AA"}), "lets other machines in"),
+        (NodeSettings(vens={"ann": "AA"}), "a fingerprint is of a certificate"),
     ],
 )
 def test_other_machines_come_in_with_certificates_alone(settings: NodeSettings, reason: str) -> None:

@@ -153,6 +153,18 @@ async def test_a_new_node_goes_on_where_the_last_one_was(tmp_path: Path) -> None
         assert (await here.devices())["heater"]["accepts"] is True
 
 
+async def test_reports_are_offered_in_vain(tmp_path: Path) -> None:
+    async def power() -> float:
+        raise AssertionError
+
+    async with site(tmp_path) as here:
+        ven = Ven("ann", here.url)
+        ven.client.add_report(power, "heater", measurement="REAL_POWER", sampling_rate=timedelta(seconds=10))
+        async with ven:
+            assert ven.client.report_requests == []
+            assert await ven.states() == {}
+
+
 async def test_a_ven_may_leave(tmp_path: Path) -> None:
     async with site(tmp_path) as here, Ven("ann", here.url) as ven:
         kind, payload = await ven.client._perform_request(

@@ -86,6 +86,9 @@ async def test_an_event_survives_a_kill_before_its_start_and_in_its_middle(
         async with web.get(f"{url}/dr/events/e") as response:
             found = await response.json()
         assert found["found"]["status"] == "active"
+        async with Agent(url, "bob", last_event=0) as bob:
+            told = [event for _, event, _ in bob.joined["missed"]]
+            assert told.count("dr_event_started") == 1, "who knows nothing is told how things stand"
         await report(ann, "heater", 1800, start + 14)
         result = (await ann.hears("dr_result"))["devices"][0]
     process.send_signal(signal.SIGINT)

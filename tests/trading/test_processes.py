@@ -7,9 +7,11 @@ import csv
 import json
 import re
 import signal
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import asynccontextmanager, closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ LONG = 120
 def config(tmp_path: Path) -> Path:
     """Return the config, at ports that are free."""
     text = re.sub(r"127\.0\.0\.1:\d+", lambda _: f"127.0.0.1:{free_port()}", CONFIG.read_text())
+    text = text.replace("port: 3200", f"port: {free_port()}")
     path = tmp_path / "flexibility.yaml"
     path.write_text(text)
     return path
@@ -76,9 +79,9 @@ async def test_a_day_of_four_processes(config: Path, tmp_path: Path) -> None:
     assert made.count("keep it") == 4
     again = await told(await command("uftp", "keys", config, "--keys", keys))
     assert again.count("has a key") == 4
-    common = (config, "--keys", keys)
+    common = (config, "--keys", keys, "--start", 90, "--turn", 30)  # on a busy machine, too
     async with (
-        party("cro", *common) as cro,
+        party("cro", config, "--keys", keys) as cro,
         party("agr", *common, "--domain", SUN) as sun,
         party("agr", *common, "--domain", MOON) as moon,
         party("dso", *common, "--out", out) as dso,
@@ -104,6 +107,53 @@ async def test_a_day_of_four_processes(config: Path, tmp_path: Path) -> None:
     assert outcome["cost"] == str(sum_of(outcome["orders"]))
     assert outcome["silent"] == []
     assert f"cost {outcome['cost']} USD" in said
+
+    # It is one market, and what comes of it is what comes of it in one process.
+    inside = tmp_path / "inside"
+    await told(await command("run", config, "--out", inside))
+    for name, columns in LEDGER.items():
+        ours, theirs = Counter(rows(out, name, columns)), Counter(rows(inside, name, columns))
+        assert ours, name
+        # Few of them, or to show how they differ takes minutes.
+        assert [*(ours - theirs), *(theirs - ours)][:3] == [], name
+    paid = [row[0] for row in rows(out, "transactions", "kind")]
+    assert paid.count("flexibility") > 100
+    assert json.loads((out / "summary.json").read_text())["balance_nano_dollars"] == 0
+    assert sum_of(outcome["orders"]) == sum(amount for (amount,) in paid_by_the_dso(out)) / Decimal(10**9)
+    (out / "report.json").unlink()
+    await told(await command("report", out))
+    reported = [
+        json.loads((directory / "report.json").read_text())["runs"][0]["flexibility"]
+        for directory in (out, inside)
+    ]
+    assert reported[0] == reported[1]
+    assert len(reported[0]["payments"]) == 10
+    (feeder,) = reported[0]["points"]
+    assert feeder["beyond"] < feeder["beyond_without"] / 10
+
+
+LEDGER = {
+    # All but the names of orders and rows: names of orders are new with each start over UFTP.
+    "transactions": "kind, quantity, seller_id, buyer_id, energy_source, settlement_price_sell, settlement_price_buy, "
+    "amount, estimated, time_creation, time_purchase, time_consumption",
+    "contracts": "*",
+    "orders": "id, participant_id, side, quantity, price, energy_source, slot_start, time_submission, status, code",
+    "meter_readings": "*",
+    "metrics": "*",
+}
+
+
+def rows(directory: Path, table: str, columns: str) -> list[tuple[Any, ...]]:
+    """Return what a run recorded."""
+    with closing(sqlite3.connect(directory / "market.db")) as database:
+        found = database.execute(f"SELECT {columns} FROM {table} WHERE run_id LIKE '%training%'")
+        return found.fetchall()
+
+
+def paid_by_the_dso(directory: Path) -> list[tuple[int]]:
+    """Return what the DSO paid to aggregators, in nano-dollars."""
+    found = rows(directory, "transactions", "buyer_id, amount")
+    return [(amount,) for buyer, amount in found if buyer == "dso.demo"]
 
 
 def beyond(row: dict[str, str], name: str) -> int:
@@ -186,3 +236,40 @@ async def test_a_dso_that_waits_for_its_aggregators_stops_when_it_is_asked_to(
         said = await told(dso)
     assert "cost 0 USD" in said
     assert json.loads((out / "outcome.json").read_text())["points"] == []
+
+
+@pytest.mark.slow
+async def test_a_dso_that_is_stopped_in_the_middle_of_the_day_ends_it_for_all(
+    config: Path, tmp_path: Path
+) -> None:
+    keys, out = tmp_path / "keys", tmp_path / "out"
+    await told(await command("uftp", "keys", config, "--keys", keys))
+    common = (config, "--keys", keys, "--start", 10)
+    async with (
+        party("agr", *common, "--domain", SUN) as sun,
+        party("agr", *common, "--domain", MOON) as moon,
+        party("dso", *common, "--out", out) as dso,
+    ):
+        await says(dso, "training: 96 rounds")
+        await recorded(out / "market.db")
+        dso.send_signal(signal.SIGTERM)
+        said, *_ = await asyncio.gather(told(dso), told(sun), told(moon))
+    assert "cost 0 USD" in said  # the day was not settled
+    assert status(out / "market.db") == "interrupted"
+    (point,) = json.loads((out / "outcome.json").read_text())["points"]
+    assert 0 < point["slots"] < 96
+
+
+async def recorded(database: Path) -> None:
+    """Wait until there are transactions in a run's database."""
+    async with asyncio.timeout(LONG):
+        # Another process writes it, so it is a state, which is looked at.
+        while not rows(database.parent, "transactions", "count(*)")[0][0]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def status(database: Path) -> str:
+    """Return what became of the run."""
+    with closing(sqlite3.connect(database)) as opened:
+        found: str = opened.execute("SELECT status FROM runs WHERE simulation = 'training'").fetchone()[0]
+        return found

@@ -202,7 +202,8 @@ def operator_terms(**changes: Any) -> OperatorTerms:
         POINT, 100_000, 100_000, dict(connections), mutex_offers=changes.pop("mutex_offers", True)
     )
     defaults: dict[str, Any] = {"request_life_s": 3_600, "seed": str(uuid4())}
-    return OperatorTerms(DSO, ZONE, 900, (point,), **{**defaults, **changes})
+    zone = changes.pop("time_zone", ZONE)
+    return OperatorTerms(DSO, zone, 900, (point,), **{**defaults, **changes})
 
 
 def aggregator_terms(domain: str, **changes: Any) -> AggregatorTerms:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.docs_helpers import blocks
 from tests.shell_helpers import REPOSITORY
-from tests.uftp.helpers import AGR1, DSO, Neighbourhood, prognosis
+from tests.uftp.helpers import AGR1, DSO, Neighbourhood, operator_terms, prognosis
 from tests.uftp.test_rejections_agr import request
 from trex_market.uftp.directory import Role
 from trex_market.uftp.keys import private_path, public_path
@@ -19,7 +19,7 @@ from trex_market.uftp.reading import harden_library
 async def test_a_dso_and_an_aggregator_of_the_page(tmp_path: Any, capsys: Any) -> None:
     harden_library()
     sources = [block.text for block in blocks("python", REPOSITORY / "docs" / "uftp.md")]
-    assert len(sources) == 2
+    assert len(sources) == 3
     async with Neighbourhood() as there:
         names: dict[str, Any] = {
             "__name__": "page",
@@ -33,6 +33,9 @@ async def test_a_dso_and_an_aggregator_of_the_page(tmp_path: Any, capsys: Any) -
             private.write_bytes(b64encode(there.pairs[domain][1]))
             private.chmod(0o600)
             public_path(tmp_path, domain, role).write_bytes(b64encode(there.pairs[domain][0]))
+        ours = (operator_terms(), there.identity(DSO), there.directory, there.settings(DSO))
+        remembering = names["remembering"](tmp_path / "dso.json", *ours)
+        assert remembering.identity.domain == DSO
         stopped = asyncio.Event()
         urls = {name: there.parties[name].url for name in (DSO, AGR1)}
         serving = asyncio.create_task(names["serve"](tmp_path, urls[DSO], [(AGR1, urls[AGR1])], stopped))

@@ -5,21 +5,21 @@ Exit status: 0 done, 2 bad input (one message on stderr), 1 failure, 130 interru
     apps        the groups of commands
     options     what several commands ask for
     running     asynchronous work, and its end
-    simulating, serving, findings, data, uftp   the commands
+    simulating, serving, findings, data, openadr, uftp   the commands
 """
 
 from __future__ import annotations
 
 # isort: off
 # The order of the help.
-from trex_market.cli import simulating, serving, findings, data, uftp
+from trex_market.cli import simulating, serving, findings, data, openadr, uftp
 
 # isort: on
 from trex_market.cli.apps import app
 from trex_market.cli.running import leave
 from trex_market.core.errors import ConfigError, InputError, MissingExtraError, TrexError
 
-__all__ = ["app", "data", "findings", "main", "serving", "simulating", "uftp"]
+__all__ = ["app", "data", "findings", "main", "openadr", "serving", "simulating", "uftp"]
 
 
 def main() -> None:

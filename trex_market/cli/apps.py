@@ -26,6 +26,10 @@ uftp_app = typer.Typer(
     help="Trade flexibility over UFTP: DSO, aggregators and CRO of a config as processes of their own.",
 )
 app.add_typer(uftp_app, name="uftp")
+openadr_app = typer.Typer(
+    no_args_is_help=True, help="Show a market's demand response events over OpenADR 2.0b."
+)
+app.add_typer(openadr_app, name="openadr")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -83,7 +83,7 @@ def _run(
     from trex_market.run import StudyRun, new_directory
     from trex_market.storage.address import parse_address
     from trex_market.terminal import TerminalDisplay
-    from trex_market.transport import REACH
+    from trex_market.transport import REACH, check_sockets
 
     study = load_study(config, overrides)
     if study.config.market.mode == "realtime":
@@ -96,6 +96,8 @@ def _run(
     url = loaded.study.output_db_location if database is None else database
     if engine is Engine.VECTOR:
         engines.check_vector(study)  # likewise
+    if transport != "local":
+        check_sockets(study)
     reach = (
         engines.in_process(None if engine is None else engine.value, display.say)
         if transport == "local"

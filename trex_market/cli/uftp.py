@@ -68,26 +68,29 @@ def uftp_dso(
     turn: TurnOption = 10.0,
     log_level: Annotated[LogLevel, typer.Option("--log-level")] = LogLevel.WARNING,
 ) -> None:
-    """Be the DSO of a config: lead the time, buy flexibility, settle, and tell what came of it."""
+    """Be the DSO of a config: serve the market, lead the time, buy flexibility, settle, and keep the record."""
     from trex_market import logs
     from trex_market.build import load_study
     from trex_market.run import new_directory
+    from trex_market.terminal import TerminalDisplay
     from trex_market.trading.operating import OperatorProcess
-    from trex_market.trading.outcome import write_outcome
     from trex_market.trading.parties import Pace
 
     logs.configure(log_level, "text")
     study = load_study(config, {"study.days": days})
 
     async def trade() -> None:
-        process = OperatorProcess(study, keys, typer.echo, listen, Pace(start, turn))
-        stop_with(process.stop)
-        outcome = await process.run()
+        display = TerminalDisplay()
+        process = OperatorProcess(study, keys, display, display.say, listen, Pace(start, turn))
         directory = new_directory(f"{study.config.study.name}-uftp", out)
-        write_outcome(outcome, process.metered, directory)
+        stop_with(process.stop)
+        outcome, played = await process.run(directory)
         for line in outcome.lines():
-            typer.echo(line)
-        typer.echo(f"results   {directory}")
+            display.say(line)
+        if played is None:
+            display.say(f"directory {directory}")
+        else:
+            display.outcome(played)
 
     run_async(trade())
 

@@ -8,4 +8,6 @@ filtering  which requests the library gets to see
 market     the market's events, and answers to them, over HTTP
 events     the market's events in OpenADR's words
 node       what VENs are told, and what becomes of their answers
+serving    a node at work
+tls        certificates on both sides
 """

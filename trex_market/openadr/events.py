@@ -115,12 +115,13 @@ def openadr_event(part: Part, ven_id: str) -> dict[str, Any]:
 
 def _signals(part: Part, start: datetime, length: timedelta) -> list[dict[str, Any]]:
     """Return the level for simple VENs, and what is to be shed, if that is known, for all others."""
-    is_active = part.status == "active"
-    signals = [_signal("SIMPLE", "level", SHED, SHED if is_active else 0.0, start, length)]
+    # The library lets no other current value of SIMPLE through, whatever the event's state.
+    signals = [_signal("SIMPLE", "level", SHED, 0.0, start, length)]
     asked_w = sum(device.asked_kw for device in part.devices) * 1000
     if asked_w > 0:
         change = -round(asked_w, 3)
-        dispatch = _signal("LOAD_DISPATCH", "delta", change, change if is_active else 0.0, start, length)
+        current = change if part.status == "active" else 0.0
+        dispatch = _signal("LOAD_DISPATCH", "delta", change, current, start, length)
         signals.append(dispatch | {"measurement": WATTS})
     return signals
 

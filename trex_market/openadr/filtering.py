@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -41,15 +42,27 @@ def objection(body: bytes) -> str | None:
     return None
 
 
-def filtered(prepare: Callable[[], Awaitable[None]]) -> Middleware:
+def _name_of(request: web.Request) -> str | None:
+    """Return the name by which a request asks for this server; None if that is none."""
+    try:
+        return urlsplit(f"//{request.host}").hostname
+    except ValueError:
+        return None
+
+
+def filtered(prepare: Callable[[], Awaitable[None]], hosts: Collection[str] | None = None) -> Middleware:
     """Make the filter.
 
     Args:
         prepare: is waited for before a request is handled; 503 is the answer if it fails.
+        hosts: by which names it may be asked for, so that no page in a browser can let a name of its own mean it;
+            None for any.
     """
 
     @web.middleware
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if hosts is not None and _name_of(request) not in hosts:
+            return web.Response(status=403, text="this is asked for by another name than its own\n")
         try:
             reason = objection(await request.read())
         except web.HTTPRequestEntityTooLarge as error:

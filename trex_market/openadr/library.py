@@ -7,6 +7,7 @@ of an event once, and shows one that is running as far away.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any
 
@@ -19,6 +20,9 @@ try:
     from openleadr import OpenADRServer, errors, messaging
 except ImportError:
     raise MissingExtraError("speaking OpenADR", "openadr") from None
+
+# It tells every message, and sets its own level when it is imported.
+logging.getLogger("openleadr").setLevel(logging.WARNING)
 
 ENVELOPE = "oadrPayload.xml"
 """The template around all others, which are XML already when they are put into it."""

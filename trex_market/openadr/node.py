@@ -63,6 +63,10 @@ def check_settings(settings: NodeSettings) -> None:
                 f"--host {settings.host} lets other machines in, where whoever knows a VEN's name would be that VEN; "
                 "say --tls-cert, --tls-key and --tls-ca, and --ven NAME=FINGERPRINT for each"
             )
+        if any((settings.vens or {}).values()):
+            raise InputError(
+                "a fingerprint is of a certificate, and goes with --tls-cert, --tls-key and --tls-ca"
+            )
         return
     unknown = [name for name, fingerprint in (settings.vens or {}).items() if not fingerprint]
     if not settings.vens or unknown:
@@ -100,7 +104,8 @@ class VirtualTopNode:
         # The library's own way works out by its own clock how an event stands.
         server.services["event_service"].handlers["oadrRequestEvent"] = self._request_events
         self._application: web.Application = server.app
-        self._application.middlewares.append(filtered(market.refresh))
+        hosts = LOOPBACK if settings.tls is None else None
+        self._application.middlewares.append(filtered(market.refresh, hosts))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:

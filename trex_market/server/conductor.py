@@ -49,11 +49,13 @@ class Patience(msgspec.Struct, frozen=True):
         turn_timeout_s: a round goes on without those who have not ended their turn by then.
         join_timeout_s: an episode cannot start without those who have not come by then; None for no limit.
         silence: what then happens to them.
+        starts_without: whether an episode starts even without those who have not come.
     """
 
     turn_timeout_s: float = 10.0
     join_timeout_s: float | None = None
     silence: Silence = "skip"
+    starts_without: bool = False
 
 
 class Conductor:
@@ -89,6 +91,8 @@ class Conductor:
         self._told = 0.0
         self._speed = (monotonic(), 0)
         self._alarms: list[str] = []
+        self.prepare: Callable[[int], Awaitable[None]] | None = None
+        """What is done between the start of a round at a moment and its announcement."""
         desk.turns_ended = self._turns_ended.set
         desk.faulty = self.fail
 
@@ -144,7 +148,7 @@ class Conductor:
                 await self._interruptible(self._seats.all_taken())
         except TimeoutError:
             away = f"not there after {limit:g} s: {', '.join(self._seats.missing)}"
-            if not self._begun or patience.silence == "stop":
+            if not (self._begun or patience.starts_without) or patience.silence == "stop":
                 raise ParticipantError(away) from None
             self._alarms = [away]
         await self._wait_for_ready()
@@ -191,6 +195,8 @@ class Conductor:
         events = engine.submit(StartRound(time, step))
         round, contracts = announced(events, engine.market)
         self._time = time
+        if self.prepare is not None:
+            await self.prepare(time)
         if self._demand_response is not None:
             await self._demand_response.play(time)
         await announce(engine, self._seats, round, contracts, self._delivered)

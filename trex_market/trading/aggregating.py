@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from trex_market.build import Study
 from trex_market.core.errors import DeliveryError
-from trex_market.flexible import aggregator_terms, calendar_of, connection_address, section_of
+from trex_market.flexible import aggregator_terms, calendar_of, section_of
 from trex_market.programmes.flexibility.aggregator import Aggregator
+from trex_market.programmes.flexibility.dividing import divided, wanted_of
 from trex_market.programmes.flexibility.isps import powers_by_isp
-from trex_market.programmes.flexibility.messages import FlexRequest
-from trex_market.programmes.flexibility.money import split
+from trex_market.programmes.flexibility.messages import FlexRequest, FlexSettlement
+from trex_market.programmes.flexibility.payments import Parties, Payment, member_payments
 from trex_market.trading.homes import Homes
-from trex_market.trading.parties import Pace, directory_of, identity_of, settings_of
+from trex_market.trading.parties import Pace, directory_of, identity_of, market_url, parties_to, settings_of
+from trex_market.trading.paying import Payout, hand_on
 from trex_market.uftp.agr import AggregatorService
 from trex_market.uftp.checks import time_of
 from trex_market.uftp.directory import Directory, Party, Role
+from trex_market.uftp.from_wire import from_wire
 from trex_market.uftp.library import uftp
 from trex_market.uftp.responses import ACCEPTED, Verdict, rejected
 from trex_market.uftp.sealing import Identity
@@ -43,7 +46,9 @@ class MemberService(AggregatorService):
     Args:
         machine: the aggregator.
         homes: its members.
-        connections: participant id -> entity address of its connection.
+        parties: who is paid for its orders.
+        market: URL of the market in which its members trade.
+        pace: how long others are waited for.
         clock: the study's time.
         identity: who it is.
         directory: all others.
@@ -54,7 +59,9 @@ class MemberService(AggregatorService):
         self,
         machine: Aggregator,
         homes: Homes,
-        connections: dict[str, str],
+        parties: Parties,
+        market: str,
+        pace: Pace,
         clock: StudyClock,
         identity: Identity,
         directory: Directory,
@@ -62,9 +69,13 @@ class MemberService(AggregatorService):
     ) -> None:
         super().__init__(machine, identity, directory, settings, clock)
         self._homes = homes
-        self._connections = connections
-        self._names = {connection: name for name, connection in connections.items()}
+        self._parties = parties
+        self._names = parties.members
+        self._connections = {name: connection for connection, name in parties.members.items()}
+        self._market = market
+        self._pace = pace
         self._study_clock = clock
+        self._joined = False
         self._end = homes.plan.start + homes.plan.rounds * homes.plan.step
         self.finished = asyncio.Event()
         """Is set when the DSO has said that all is over."""
@@ -106,11 +117,18 @@ class MemberService(AggregatorService):
         if time > self._end:
             self.finished.set()
             return
-        await self._finish_slot()
+        if not self._joined:
+            self._joined = True
+            for client in self._homes.clients(self._market):
+                self.start(client)
+        if time < self._homes.plan.start:
+            return
+        # Less than the DSO waits for us: whoever of them is late is left out.
+        await self._homes.until(time, self._pace.turn_s / 2)
+        await self._finish_slot(time - self._homes.plan.step)
         self.machine.cannot()
         if time == self._end:
             return
-        self._homes.start(time)
         period, isp = self.machine.calendar.locate(time)
         slots = self.machine.calendar.count(period) - isp + 1
         for name, powers in self._homes.expected(time, slots).items():
@@ -118,14 +136,12 @@ class MemberService(AggregatorService):
                 self.machine.expect(self._connections[name], period, place, power)
         await self._forecast_changes(period)
 
-    async def _finish_slot(self) -> None:
+    async def _finish_slot(self, slot: int) -> None:
         """Meter the slot that is over; with the last one of a day, tell what all took."""
-        finished = self._homes.finish()
-        if finished is None:
+        if slot < self._homes.plan.start:
             return
-        slot, readings = finished
         period, isp = self.machine.calendar.locate(slot)
-        for name, power in readings.items():
+        for name, power in self._homes.metered(slot).items():
             self.machine.metered(self._connections[name], period, isp, power)
         if isp == self.machine.calendar.count(period):
             await self.meter(period)
@@ -149,21 +165,14 @@ class MemberService(AggregatorService):
 
     def _ask_members(self, request: FlexRequest) -> None:
         """Divide what is requested among the members that can change anything, by their power."""
-        calendar, connections = self.machine.calendar, self.machine.terms.connections
-        here = {self._names[name] for name in connections[request.congestion_point]}
-        powers = {name: power for name, power in self._homes.powers().items() if name in here}
-        wanted: dict[str, dict[int, int]] = {name: {} for name in powers}
-        for run in request.isps:
-            for isp in range(run.start, run.start + run.duration) if run.requested else ():
-                power = run.min_power or run.max_power
-                # Whole Wh, and rather one too many: what is too much is not offered.
-                energy = -(-abs(power) * calendar.duration // 3_600) * (1 if power > 0 else -1)
-                for name, part in zip(powers, split(energy, list(powers.values())), strict=True):
-                    if part:
-                        wanted[name][calendar.start_of(request.period, isp)] = part
-        for name, slots in wanted.items():
-            for slot, power in self._homes.bearable(name, slots).items():
-                self.machine.can(self._connections[name], *calendar.locate(slot), power)
+        calendar = self.machine.calendar
+        here = self.machine.terms.connections[request.congestion_point]
+        powers = {self._connections[name]: power for name, power in self._homes.powers().items()}
+        able = {connection: powers.get(connection, 0) for connection in here}
+        for connection, isps in divided(wanted_of(request), able, calendar.duration).items():
+            slots = {calendar.start_of(request.period, isp): energy for isp, energy in isps.items()}
+            for slot, power in self._homes.bearable(self._names[connection], slots).items():
+                self.machine.can(connection, *calendar.locate(slot), power)
 
     async def process_flex_order(self, message: Any, sender: Party) -> None:
         """Pass an order on to the members, and tell what they are going to take now."""
@@ -175,6 +184,28 @@ class MemberService(AggregatorService):
                 self._homes.activate(self._names[connection], calendar.start_of(period, isp), power)
         await super().process_flex_order(message, sender)
         await self.tell_ready(message)
+
+    # ------------------------------------------------------------ settlements
+
+    async def process_flex_settlement(self, message: Any, sender: Party) -> None:
+        """Hand on to the members what orders came to, in the ledger of their market."""
+        machine = self.machine
+        settlement: Any = from_wire(message, {}, machine.terms.time_zone)
+        payout = Payout(settlement.period_start, tuple(self._handed_on(settlement)))
+        try:
+            await hand_on(payout, self.identity, self._market, self._pace.turn_s)
+        except DeliveryError as error:
+            logger.warning("%s", error)
+
+    def _handed_on(self, settlement: FlexSettlement) -> Iterator[Payment]:
+        machine = self.machine
+        own, meters = machine.orders(), machine.state().meters
+        for item in settlement.orders:
+            order = own.get(item.order_reference)
+            if order is not None:
+                yield from member_payments(
+                    item, order, self._parties, meters, machine.terms.penalty, machine.calendar
+                )
 
 
 class AggregatorProcess:
@@ -204,15 +235,13 @@ class AggregatorProcess:
         section = section_of(config)
         directory = directory_of(config, keys)
         homes = Homes(study, section.aggregators[domain].members)
-        connections = {
-            name: connection_address(section.operator.domain, name)
-            for name in section.aggregators[domain].members
-        }
         self._service = MemberService(
             Aggregator(terms),
             homes,
-            connections,
-            StudyClock(homes.plan.start),
+            parties_to(config, domain),
+            market_url(config),
+            pace,
+            StudyClock(homes.plan.start - homes.plan.step),
             identity_of(domain, Role.AGR, keys),
             directory,
             settings_of(directory.get(domain, Role.AGR), pace.start_s, pace, listen),

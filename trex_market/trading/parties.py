@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from trex_market.build import BASELINE, TRAINING, Study
 from trex_market.config import Config
 from trex_market.config.parties import PartyConfig
 from trex_market.core.errors import InputError, unknown_name
-from trex_market.flexible import section_of
+from trex_market.core.units import MICRO, exact
+from trex_market.flexible import connection_address, section_of
+from trex_market.programmes.flexibility.payments import Parties
 from trex_market.uftp.courier import Patience
 from trex_market.uftp.directory import Directory, Party, Role
 from trex_market.uftp.entrance import EntranceSettings
@@ -50,6 +53,45 @@ def parties_of(config: Config) -> Iterator[tuple[str, Role, PartyConfig]]:
         yield domain, Role.AGR, aggregator
     if section.registry is not None:
         yield section.registry.domain, Role.CRO, section.registry
+
+
+def parties_to(config: Config, domain: str) -> Parties:
+    """Return who is paid for an aggregator's orders.
+
+    Args:
+        config: with a section `flexibility`.
+        domain: of the aggregator.
+    """
+    section = section_of(config)
+    operator, aggregator = section.operator.domain, section.aggregators[domain]
+    members = {connection_address(operator, name): name for name in aggregator.members}
+    return Parties(operator, domain, members, round(exact(aggregator.share) * MICRO))
+
+
+def market_url(config: Config) -> str:
+    """Return where the market is in which all homes trade: the DSO serves it.
+
+    Raises:
+        InputError: if the config does not say.
+    """
+    server = config.server
+    if not server.port:
+        raise InputError(f"{config.source}: server.port must say where the DSO serves the market, found 0")
+    return f"http://{f'[{server.host}]' if ':' in server.host else server.host}:{server.port}"
+
+
+def check_episodes(study: Study) -> None:
+    """Check that a study has one episode that can be played over UFTP.
+
+    Raises:
+        InputError: if there are more, or others.
+    """
+    others = [name for name in study.simulations if name not in (BASELINE, TRAINING)]
+    if others or len(study.episodes(TRAINING)) != 1:
+        raise InputError(
+            f"{study.config.source}: over UFTP one episode of training is played, and its baseline; leave out "
+            f"{others[0] if others else 'study.generations and all but one study.start_datetime'}"
+        )
 
 
 def directory_of(config: Config, keys: Path) -> Directory:

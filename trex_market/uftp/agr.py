@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from xsdata.models.datatype import XmlDate
 
 from trex_market.core.errors import DeliveryError
@@ -17,6 +18,7 @@ from trex_market.uftp.changes import Changes
 from trex_market.uftp.directory import Directory, Party
 from trex_market.uftp.from_wire import from_wire
 from trex_market.uftp.library import uftp
+from trex_market.uftp.memory import Memory
 from trex_market.uftp.responses import ACCEPTED, Verdict, reasons_of
 from trex_market.uftp.roles import AgrService
 from trex_market.uftp.sealing import Identity
@@ -35,6 +37,7 @@ class AggregatorService(AgrService):
         directory: all others.
         settings: of the service.
         clock: tells the market's time, UNIX seconds.
+        memory: where is kept what must not be forgotten with a restart; the machine has its state of it.
     """
 
     def __init__(
@@ -44,11 +47,16 @@ class AggregatorService(AgrService):
         directory: Directory,
         settings: ServiceSettings | None = None,
         clock: Callable[[], float] = time.time,
+        memory: Memory | None = None,
     ) -> None:
-        super().__init__(identity, directory, settings, clock)
+        super().__init__(identity, directory, settings, clock, memory)
         self.machine = machine
         self.changes = Changes()
         """Is told of every message that was accepted, and of what followed of it."""
+
+    def state(self) -> msgspec.Struct:
+        """Return what the machine knows."""
+        return self.machine.state()
 
     # ------------------------------------------------------------ what comes in
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from xsdata.models.datatype import XmlDate
 
 from trex_market.core.errors import DeliveryError
@@ -24,6 +25,7 @@ from trex_market.uftp.changes import Changes
 from trex_market.uftp.directory import Directory, Party
 from trex_market.uftp.from_wire import from_wire, meter_number, metering_rejections
 from trex_market.uftp.library import uftp
+from trex_market.uftp.memory import Memory
 from trex_market.uftp.responses import ACCEPTED, Verdict, reasons_of, rejected
 from trex_market.uftp.roles import DsoService
 from trex_market.uftp.sealing import Identity
@@ -40,6 +42,7 @@ class GridOperatorService(DsoService):
         directory: all others.
         settings: of the service.
         clock: tells the market's time, UNIX seconds.
+        memory: where is kept what must not be forgotten with a restart; the machine has its state of it.
     """
 
     def __init__(
@@ -49,8 +52,9 @@ class GridOperatorService(DsoService):
         directory: Directory,
         settings: ServiceSettings | None = None,
         clock: Callable[[], float] = time.time,
+        memory: Memory | None = None,
     ) -> None:
-        super().__init__(identity, directory, settings, clock)
+        super().__init__(identity, directory, settings, clock, memory)
         self.machine = machine
         self.changes = Changes()
         """Is told of every message that was accepted."""
@@ -59,6 +63,10 @@ class GridOperatorService(DsoService):
             for point in machine.terms.points
             for connection in point.connections
         }
+
+    def state(self) -> msgspec.Struct:
+        """Return what the machine knows."""
+        return self.machine.state()
 
     # ------------------------------------------------------------ what comes in
 

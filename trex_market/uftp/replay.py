@@ -7,7 +7,7 @@ remembered, and nothing that has to be remembered is ever forgotten.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -72,6 +72,25 @@ class ReplayGuard:
         earlier = Earlier(digest(document), self._clock() + 2 * self._window)
         self._earlier[domain, message_id.lower()] = earlier
         return earlier
+
+    def remaining(self) -> Iterator[tuple[str, str, Earlier, float]]:
+        """Yield sender, message id, message, and for how many seconds it is still remembered."""
+        self._forget()
+        now = self._clock()
+        for (domain, message_id), earlier in self._earlier.items():
+            yield domain, message_id, earlier, earlier.until - now
+
+    def restore(self, domain: str, message_id: str, earlier: Earlier, left_s: float) -> None:
+        """Remember a message of before a restart; those that are forgotten first come first.
+
+        Args:
+            domain: of its sender.
+            message_id: its own.
+            earlier: the message.
+            left_s: how long.
+        """
+        earlier.until = self._clock() + left_s
+        self._earlier[domain, message_id] = earlier
 
     def _forget(self) -> None:
         now = self._clock()

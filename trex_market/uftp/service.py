@@ -31,7 +31,9 @@ from trex_market.uftp.directory import Directory, Party, Role
 from trex_market.uftp.entrance import Entrance, EntranceSettings
 from trex_market.uftp.inboxes import Inboxes
 from trex_market.uftp.library import NAMES, uftp
-from trex_market.uftp.replay import ReplayGuard, digest
+from trex_market.uftp.memory import KeptMessage, Memory
+from trex_market.uftp.reading import read_message, write_xml
+from trex_market.uftp.replay import Earlier, ReplayGuard, digest
 from trex_market.uftp.responses import (
     ACCEPTED,
     Verdict,
@@ -86,6 +88,10 @@ class Service:
         directory: all others.
         settings: how it behaves.
         clock: tells the market's time, UNIX seconds; time stamps are its.
+        memory: where is kept what must not be forgotten with a restart; None to forget it.
+
+    Raises:
+        InputError: if it holds what cannot be read.
     """
 
     role: ClassVar[Role]
@@ -96,6 +102,7 @@ class Service:
         directory: Directory,
         settings: ServiceSettings | None = None,
         clock: Callable[[], float] = time.time,
+        memory: Memory | None = None,
     ) -> None:
         if identity.role is not self.role:
             raise InputError(f"a {self.role} cannot be {identity.role} {identity.domain}")
@@ -109,6 +116,31 @@ class Service:
         self._courier = Courier(self._settings.patience)
         self._questions: dict[str, _Question] = {}
         self._errands: set[asyncio.Task[None]] = set()
+        self._memory = memory
+        for message in () if memory is None else memory.messages():
+            answer = None if message.answer is None else read_message(message.answer.encode())
+            earlier = Earlier(message.digest, 0.0, answer)
+            self._guard.restore(message.sender, message.message_id, earlier, message.left_s)
+
+    def state(self) -> msgspec.Struct | None:
+        """Return what must not be forgotten with a restart, besides which messages were there."""
+        return None
+
+    def _keep(self) -> None:
+        """Keep what must not be forgotten, before anything goes out that follows of it."""
+        if self._memory is None:
+            return
+        messages = (
+            KeptMessage(
+                sender,
+                message_id,
+                earlier.digest,
+                left_s,
+                None if earlier.answer is None else write_xml(earlier.answer).decode(),
+            )
+            for sender, message_id, earlier, left_s in self._guard.remaining()
+        )
+        self._memory.write(self.state(), messages)
 
     # ------------------------------------------------------------ life
 
@@ -182,13 +214,14 @@ class Service:
         """
         ready = self._addressed(message, party)
         self._expect(ready, party)
-        await self._courier.deliver(seal(ready, self.identity), party)
+        await self._courier.deliver(self._sealed(ready), party)
         return ready
 
     def send_soon(self, message: Any, party: Party) -> None:
         """Send a message without waiting until it is there; one that does not get there is logged."""
         ready = self._addressed(message, party)
         self._expect(ready, party)
+        self._keep()
         self._errand(ready, party)
 
     async def ask(self, message: Any, party: Party) -> Any:
@@ -205,7 +238,7 @@ class Service:
         question = self._expect(ready, party)
         if question is None:
             raise InputError(f"nobody answers a {type(message).__name__}")
-        await self._courier.deliver(seal(ready, self.identity), party)
+        await self._courier.deliver(self._sealed(ready), party)
         try:
             async with asyncio.timeout(self._settings.patience.answer_s):
                 return await asyncio.shield(question.answer)
@@ -214,6 +247,11 @@ class Service:
             raise DeliveryError(
                 f"{party} did not answer {NAMES[type(message)]} {ready.message_id} within {waited}"
             ) from None
+
+    def _sealed(self, message: Any) -> bytes:
+        """Return a message that goes out, in its envelope."""
+        self._keep()
+        return seal(message, self.identity)
 
     def _addressed(self, message: Any, party: Party) -> Any:
         """Return a message with its header filled, and leave the given one as it is."""
@@ -266,10 +304,15 @@ class Service:
                 self._answer(letter, rejected(Reason.DUPLICATE_IDENTIFIER))
             elif earlier.answer is not None:
                 logger.info("%s %s: %s", sender, message_id, Reason.ALREADY_SUBMITTED)
+                self._keep()  # it may not have been possible when it came first
                 self._errand(earlier.answer, letter.party)
             return
         verdict = self._judge(letter)
-        self._guard.remember(sender, message_id, letter.document).answer = self._answer(letter, verdict)
+        response = self._response(letter, verdict)
+        self._guard.remember(sender, message_id, letter.document).answer = response
+        self._keep()
+        if response is not None:
+            self._errand(response, letter.party)
         if verdict.accepted:
             name = _method(type(letter.message))
             work = partial(getattr(self, f"process_{name}"), letter.message, letter.party)
@@ -288,8 +331,14 @@ class Service:
                 answer.set_result(message)
         return verdict
 
-    def _answer(self, letter: Letter, verdict: Verdict) -> Any:
-        """Send the response to a message, if it is of a kind that has one; return it."""
+    def _answer(self, letter: Letter, verdict: Verdict) -> None:
+        """Send the response to a message, if it is of a kind that has one."""
+        response = self._response(letter, verdict)
+        if response is not None:
+            self._errand(response, letter.party)
+
+    def _response(self, letter: Letter, verdict: Verdict) -> Any:
+        """Return the response to a message; None if it is of a kind that has none."""
         message, party = letter.message, letter.party
         if not verdict.accepted:
             logger.warning(
@@ -301,9 +350,7 @@ class Service:
             )
         if type(message) not in uftp.request_response_map:
             return None
-        response = self._addressed(response_to(message, verdict), party)
-        self._errand(response, party)
-        return response
+        return self._addressed(response_to(message, verdict), party)
 
     def _errand(self, message: Any, party: Party) -> None:
         """Send a message without waiting for it."""
