@@ -474,8 +474,10 @@ async def test_a_server_that_goes_and_comes_back_loses_nothing(
                 await on_and_on(writer, operator)
         else:
             await asyncio.to_thread(crash if ending == "crashed" else PostgresServer.stop, server)
-            await on_and_on(writer, operator)
-            await asyncio.to_thread(start_again, server)
+            try:
+                await on_and_on(writer, operator)
+            finally:
+                await asyncio.to_thread(start_again, server)
         await written(writer)
         assert writer.trouble is None
     monkeypatch.undo()  # all rows at once take a busy machine longer than an insert may

@@ -241,7 +241,11 @@ class Database:
                     await insert_sqlite(connection, batches)
             else:
                 async with self._engine.connect() as connection:
-                    await insert_postgresql(connection, batches)
+                    try:
+                        await insert_postgresql(connection, batches)
+                    except asyncpg.InternalClientError:
+                        await connection.invalidate()  # nobody can use it any more
+                        raise
 
     async def fetch(self, query: Executable) -> Sequence[Row[Any]]:
         """Return all rows of a query.

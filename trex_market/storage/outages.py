@@ -24,7 +24,7 @@ PASSING_SQLITE_CODES = frozenset(
 PASSING_STATE_CLASSES = ("08", "40", "53", "57")
 """PostgreSQL's classes of the same: connection, rolled back, resources, operator intervention."""
 
-CAUSES = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+CAUSES = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class OutageError(StorageError):
@@ -81,4 +81,5 @@ def _is_passing(cause: BaseException) -> bool:
         return str(cause.sqlstate or "").startswith(PASSING_STATE_CLASSES)
     if isinstance(cause, asyncpg.InterfaceError):
         return "closed" in str(cause)  # asyncpg has no class of its own for a connection that is gone
-    return isinstance(cause, OSError)
+    # The second: the driver lost track of its connection, for the server went in the middle of a command.
+    return isinstance(cause, OSError | asyncpg.InternalClientError)
