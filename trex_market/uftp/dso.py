@@ -20,17 +20,17 @@ from trex_market.programmes.flexibility.messages import (
     OrderVerdict,
     ToAggregator,
 )
-from trex_market.uftp.answers import answer_of, verdict_of
+from trex_market.uftp.answers import answer_of
 from trex_market.uftp.changes import Changes
 from trex_market.uftp.directory import Directory, Party
 from trex_market.uftp.from_wire import from_wire, meter_number, metering_rejections
 from trex_market.uftp.library import uftp
+from trex_market.uftp.machines import asked, judged, learnt
 from trex_market.uftp.memory import Memory
-from trex_market.uftp.responses import ACCEPTED, Verdict, reasons_of, rejected
+from trex_market.uftp.responses import Verdict, reasons_of, rejected
 from trex_market.uftp.roles import DsoService
 from trex_market.uftp.sealing import Identity
-from trex_market.uftp.service import ServiceSettings, logger
-from trex_market.uftp.to_wire import to_wire
+from trex_market.uftp.service import ServiceSettings
 
 
 class GridOperatorService(DsoService):
@@ -105,17 +105,10 @@ class GridOperatorService(DsoService):
 
     def _judge_it(self, message: Any) -> Verdict:
         known: Any = from_wire(message, self._meters, self.machine.terms.time_zone)
-        answer = self.machine.receive(known, int(self.clock()))
-        for rejection in answer.rejections:
-            logger.info("%s: %s", rejection.text, rejection.detail)
-        if answer.accepted:
-            self.changes.tell()
-        return verdict_of(answer)
+        return judged(self.machine, known, int(self.clock()), self.changes)
 
     def _learn(self, message: Any) -> Verdict:
-        self.machine.answered(answer_of(message), int(self.clock()))
-        self.changes.tell()
-        return ACCEPTED
+        return learnt(self.machine, message, int(self.clock()), self.changes)
 
     # ------------------------------------------------------------ what goes out
 
@@ -207,16 +200,7 @@ class GridOperatorService(DsoService):
 
     async def _ask(self, message: ToAggregator) -> Any:
         """Send a message and return its response; None if there was none, which is logged."""
-        try:
-            response = await self.agr_client(message.recipient).ask(to_wire(message))
-        except DeliveryError as error:
-            logger.warning("%s", error)
-            return None
-        if reasons := reasons_of(response):
-            logger.warning(
-                "%s rejected %s: %s", message.recipient, type(message).__name__, "; ".join(reasons)
-            )
-        return response
+        return await asked(self.agr_client(message.recipient), message)
 
 
 def _portfolio(point: CongestionPoint, since: XmlDate) -> Any:
